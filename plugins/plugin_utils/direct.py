@@ -25,6 +25,8 @@ class DirectAction(ActionBase):
     """Base of every action plugin: subclasses name their `operation`, and the heavy imports stand at their top.
 
     The task variable `slipway_execution` overrides the choice: `controller` or `module` instead of `auto`.
+    The task variable `slipway_options` holds options as data, for roles whose users write any option of a module in a
+    file of their own; what the task itself says wins.
     """
 
     operation: Operation
@@ -35,6 +37,7 @@ class DirectAction(ActionBase):
     def run(self, tmp: t.Any = None, task_vars: t.Optional[t.Dict[str, t.Any]] = None) -> t.Dict[str, t.Any]:
         variables = task_vars or {}
         result = super().run(tmp, variables)
+        self._task.args = {**options_of(variables), **self._task.args}
         if self._in_controller(variables):
             result.update(self._direct())
         else:
@@ -84,6 +87,14 @@ def censored(answer: t.Dict[str, t.Any], secrets: t.Set[str]) -> t.Dict[str, t.A
 
 def _alias_warning(pair: t.Mapping[str, str]) -> str:
     return f"Both option {pair['option']} and its alias {pair['alias']} are set."
+
+
+def options_of(variables: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """The options that come as data, by name. AnsibleActionFail unless `slipway_options` is a dictionary."""
+    options = variables.get("slipway_options") or {}
+    if not isinstance(options, dict):
+        raise AnsibleActionFail(f"slipway_options is {type(options).__name__}; it takes a dictionary of options.")
+    return dict(options)
 
 
 def engine_is_remote(docker_host: t.Any) -> bool:
