@@ -1,0 +1,59 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's folders, marked as its own, and the lock that lets one command at a time change it."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from lab.layout import CACHE, DATA, LOCK, MARK, RUN
+from lab.proc import LabError, say
+
+_MARKER = f".{MARK}"
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Hold the machine-wide lock of the lab; waits for another command to end."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another lab command is at work; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def make_folders() -> None:
+    """Make and mark the lab's folders; LabError when one exists with somebody else's things in it."""
+    for folder in (RUN, DATA, CACHE):
+        if folder.exists() and not _ours(folder) and any(folder.iterdir()):
+            raise LabError(
+                f"{folder} exists and is not the lab's; move it away"
+                + (", or set SLIPWAY_LAB_CACHE to an empty or new folder" if folder == CACHE else "")
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _MARKER).touch()
+    running_cache = RUN / "cache"
+    if running_cache.exists() and running_cache.read_text() != str(CACHE):
+        raise LabError(f"the lab is up with its cache in {running_cache.read_text()}; use that, or take it down first")
+    running_cache.write_text(str(CACHE))
+
+
+def remove_folders(*, caches: bool) -> None:
+    """Remove what the running lab kept, and its caches too if asked; only folders that carry our mark."""
+    for folder in (RUN, DATA, *([CACHE] if caches else [])):
+        if folder.exists():
+            if not _ours(folder):
+                raise LabError(f"{folder} does not carry the lab's mark ({_MARKER}): left alone")
+            shutil.rmtree(folder)
+
+
+def _ours(folder: Path) -> bool:
+    return (folder / _MARKER).exists()
