@@ -1,0 +1,81 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checksums of artifacts: of the file that was built, and of its content as a container can recompute it."""
+
+from __future__ import annotations
+
+import hashlib
+import typing as t
+from dataclasses import dataclass
+
+from ..common.errors import SlipwayError
+from .artifact import FILE, FOLDER, Entry
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Size in bytes and hexadecimal checksums of an artifact.
+
+    For an archive they are the file's own. For a folder, `size` is the sum of its files, `md5` is its content_md5 and
+    `sha256` that of the same listing made with sha256, with each file's mode.
+    """
+
+    size: int
+    md5: str
+    sha256: str
+
+
+def content_md5(md5s: t.Mapping[str, str]) -> str:
+    """The md5 of what `md5sum` prints for every file, sorted bytewise by name; `md5s` is {relative path: hex md5}.
+
+    A container computes the same with
+    `cd DEST && find . -type f | LC_ALL=C sort | xargs -d '\\n' md5sum | md5sum`.
+    """
+    lines = sorted((f"./{path}".encode(), value) for path, value in md5s.items())
+    listing = b"".join(value.encode() + b"  " + path + b"\n" for path, value in lines)
+    return hashlib.md5(listing, usedforsecurity=False).hexdigest()
+
+
+def file_sums(path: str, option: str = "artifact") -> Sums:
+    """Checksums of one file, read once. SlipwayError names `option` when it cannot be read."""
+    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            while block := stream.read(_BLOCK):
+                md5.update(block)
+                sha256.update(block)
+                size += len(block)
+    except OSError as error:
+        raise SlipwayError(f"{option}: {path} cannot be read: {error.strerror or error}.") from error
+    return Sums(size, md5.hexdigest(), sha256.hexdigest())
+
+
+def tree_sums(entries: t.Iterable[Entry]) -> t.Tuple[Sums, t.Dict[str, str]]:
+    """Checksums of a folder's entries, and the md5 of each file by path."""
+    md5s: t.Dict[str, str] = {}
+    lines: t.List[bytes] = []
+    size = 0
+    for entry in entries:
+        what = entry.target if entry.kind != FILE else ""
+        if entry.kind == FILE:
+            md5s[entry.path], what = _content_sums(entry)
+            size += entry.size
+        lines.append(f"{entry.kind} {entry.mode:o} {what}  ./{entry.path}{'/' * (entry.kind == FOLDER)}\n".encode())
+    listing = b"".join(sorted(lines))
+    return Sums(size, content_md5(md5s), hashlib.sha256(listing).hexdigest()), md5s
+
+
+def _content_sums(entry: Entry) -> t.Tuple[str, str]:
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    assert entry.open is not None  # only files come here
+    try:
+        with entry.open() as stream:
+            while block := stream.read(_BLOCK):
+                md5.update(block)
+                sha256.update(block)
+    except OSError as error:
+        raise SlipwayError(f"{entry.path} cannot be read: {error.strerror or error}.") from error
+    return md5.hexdigest(), sha256.hexdigest()
