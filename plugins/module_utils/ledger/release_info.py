@@ -1,0 +1,174 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of the module release_info: questions to the ledger, answered from one moment."""
+
+from __future__ import annotations
+
+import typing as t
+
+try:
+    import sqlalchemy as sa
+except ImportError:
+    sa = None  # type: ignore[assignment]
+
+from ..common.errors import ParameterError
+from ..common.operation import Context, Operation, Params, Result
+from ..common.spec import Spec
+from . import arrivals, leases, location, options, outcomes, releases, rules
+from .store import Session, open_store
+from .tables import tables
+
+SPEC = options.LEDGER + Spec(
+    options={
+        "app": {"type": "str"},
+        "environment_name": {"type": "str"},
+        "to": {"type": "str"},
+        "version": {"type": "str"},
+        "limit": {"type": "int", "default": 20},
+        "keep": {"type": "int", "default": 5},
+    },
+    required_by={"to": ("app", "environment_name"), "version": ("app", "environment_name")},
+)
+_LISTED = 10  # possible versions that an error names
+Scope = t.Tuple[str, str]
+
+
+def run(params: Params, context: Context) -> Result:
+    """Read the ledger. The result is as RETURN of the module documents; ParameterError for an unknown `to` or `version`."""
+    given = {name: None if value == "" else value for name, value in params.items()}
+    options.check_texts(given)
+    for name, least in (("limit", 0), ("keep", 1)):
+        if given[name] < least:
+            raise ParameterError(f"{name}: {given[name]} is too small; it is {least} or more.")
+    with open_store(params["ledger"]).reading() as session:
+        return {"changed": False, **_answer(session, given)}
+
+
+def _answer(session: Session, params: Params) -> Result:
+    app, environment = params["app"], params["environment_name"]
+    everywhere = _scopes(session, app)
+    in_use = [item for scope in everywhere for item in _in_use(session, scope, params["keep"])]
+    return {
+        **_of_environment(session, params),
+        "next_version": _next_version(session, app) if app else None,
+        "environments": [_summary(session, scope) for scope in everywhere if environment in (None, scope[1])],
+        "digests_in_use": sorted({item["digest"] for item in in_use}),
+        "in_use": in_use,
+    }
+
+
+def _scopes(session: Session, app: t.Optional[str]) -> t.List[Scope]:
+    """Every app and environment that the ledger knows, or those of one app."""
+    scopes = tables().scopes
+    query = sa.select(scopes.c.app, scopes.c.environment).order_by(scopes.c.app, scopes.c.environment)
+    rows = session.rows(query if app is None else query.where(scopes.c.app == app))
+    return [(row["app"], row["environment"]) for row in rows]
+
+
+def _next_version(session: Session, app: str) -> str:
+    built = arrivals.built_versions(session, app)
+    return rules.next_version(built[0] if built else None, set(built))
+
+
+def _in_use(session: Session, scope: Scope, keep: int) -> t.List[t.Dict[str, t.Any]]:
+    entries = releases.entries(session, *scope)
+    reasons = rules.in_use(entries, keep)
+    return [
+        {
+            "app": scope[0],
+            "environment_name": scope[1],
+            "release": entry.number,
+            "version": entry.version,
+            "digest": entry.digest,
+            "why": reasons[entry.number],
+        }
+        for entry in entries
+        if entry.number in reasons
+    ]
+
+
+def _summary(session: Session, scope: Scope) -> t.Dict[str, t.Any]:
+    entries = releases.entries(session, *scope)
+    there = arrivals.available(session, *scope)
+    return {
+        "app": scope[0],
+        "environment_name": scope[1],
+        "current": releases.detail(session, *scope, rules.current(entries)),
+        "previous": releases.detail(session, *scope, rules.previous(entries)),
+        "open": releases.detail(session, *scope, rules.open_release(entries)),
+        "newest": there[0] if there else None,
+        "lock": leases.in_force(session, *scope),
+    }
+
+
+_NOBODY: Result = {
+    "current": None,
+    "previous": None,
+    "open": None,
+    "rollback_target": None,
+    "rollback_reason": None,
+    "history": [],
+    "candidates": [],
+    "candidate": None,
+    "newest": None,
+    "healthy_versions": [],
+    "hosts": {},
+    "lock": None,
+}
+
+
+def _of_environment(session: Session, params: Params) -> Result:
+    """The answers about one app in one environment; empty ones unless both are named."""
+    app, environment = params["app"], params["environment_name"]
+    if app is None or environment is None:
+        return dict(_NOBODY)
+    scope = (app, environment)
+    entries = releases.entries(session, *scope)
+    target = _target(entries, params)
+    there = arrivals.available(session, *scope)
+    summary = _summary(session, scope)
+    return {
+        **{name: summary[name] for name in ("current", "previous", "open", "newest", "lock")},
+        "rollback_target": releases.detail(session, *scope, target.entry),
+        "rollback_reason": target.reason,
+        "history": releases.newest(session, *scope, params["limit"]),
+        "candidates": there,
+        "candidate": _candidate(there, params),
+        "healthy_versions": rules.healthy_versions(entries),
+        "hosts": outcomes.last_of_hosts(session, *scope),
+    }
+
+
+def _target(entries: rules.Entries, params: Params) -> rules.Target:
+    name = params["to"]
+    if name is None:
+        return rules.rollback_target(entries)
+    entry = rules.named_target(entries, name)
+    if entry is not None:
+        return rules.Target(entry, f"Release {entry.label} was asked for.")
+    healthy = [item.label for item in reversed(entries) if item.state == rules.HEALTHY]
+    possible = f"possible are {', '.join(healthy[:_LISTED])}" if healthy else "no release was ever healthy there"
+    where = f"{params['app']} in {params['environment_name']}"
+    raise ParameterError(f"to: {name} was never healthy as {where}; {possible}{_more(healthy)}.")
+
+
+def _candidate(there: t.Sequence[arrivals.Arrival], params: Params) -> t.Optional[arrivals.Arrival]:
+    """The arrival of the named version, else the newest."""
+    version = params["version"]
+    if version is None:
+        return there[0] if there else None
+    found = [arrival for arrival in there if arrival["version"] == version]
+    if found:
+        return found[0]
+    versions = [arrival["version"] for arrival in there]
+    possible = f"there are {', '.join(versions[:_LISTED])}" if versions else "nothing arrived there yet"
+    where = f"{params['app']} in {params['environment_name']}"
+    raise ParameterError(f"version: {version} of {where} is not known; {possible}{_more(versions)}.")
+
+
+def _more(names: t.Sequence[str]) -> str:
+    return f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+
+
+RELEASE_INFO = Operation("release_info", SPEC, run, requires=("sqlalchemy",), secrets=location.secrets)
