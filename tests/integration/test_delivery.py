@@ -10,10 +10,10 @@ import json
 import sqlite3
 from pathlib import Path
 
+import docker
 import pytest
 import redis
 import requests
-
 from site_helper import HOSTS, REGISTRY, Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.confd]
@@ -21,7 +21,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.confd]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, lab_confd):
-    found = Site(tmp_path_factory.mktemp("delivery"), "story", 18081, {"test": ["h1"], "prod": ["h3", "h4", "h5"]}, lab_confd)
+    found = Site(
+        tmp_path_factory.mktemp("delivery"), "story", 18081, {"test": ["h1"], "prod": ["h3", "h4", "h5"]}, lab_confd
+    )
     yield found
     found.clean()
 
@@ -63,7 +65,11 @@ def test_a_release_reaches_production_unchanged(site):
     assert site.versions("prod") == ["1.0.0"] * 3
     assert site.settings("test") == {"hello from test/14"}
     assert site.settings("prod") == {"hello from prod/14"}
-    digests = {container["Config"]["Labels"]["slipway.digest"] for env in ("test", "prod") for container in site.containers(env)}
+    digests = {
+        container["Config"]["Labels"]["slipway.digest"]
+        for env in ("test", "prod")
+        for container in site.containers(env)
+    }
     assert len(digests) == 1, "every environment runs the same digest"
     assert all(deployed.recap[host]["changed"] >= 1 for host in ("prod-h3", "prod-h4", "prod-h5"))
 
@@ -83,9 +89,6 @@ def test_the_same_release_again_changes_nothing(site):
 def test_what_runs_is_what_was_built(site):
     run = site.play("operate", env="prod", app=site.name, action="verify")
     assert run.flat.count("as story 1.0.0 was built") == 3
-    (site.folder / "patch").mkdir()
-    import docker  # noqa: PLC0415
-
     client = docker.DockerClient(base_url=f"tcp://{HOSTS['h4']}:2375")
     container = client.containers.get(site.containers("prod")[1]["Id"])
     container.exec_run("sh -c 'echo changed > /www/healthy'")
@@ -111,14 +114,21 @@ def test_check_mode_writes_nothing_and_foretells_the_real_run(site):
 def test_a_release_that_never_becomes_healthy_leaves_everything_as_it_was(site):
     before = site.ids("prod")
     site.arrive("1.2.0", "prod")
-    site.write_app(container={**site.app()["container"], "gate": {**site.app()["container"]["gate"], "http": {"port": 8080, "path": "/absent"}}})
+    site.write_app(
+        container={
+            **site.app()["container"],
+            "gate": {**site.app()["container"]["gate"], "http": {"port": 8080, "path": "/absent"}},
+        }
+    )
     run = site.play("deploy", env="prod", app=site.name, ok=False)
     site.write_app()
     assert site.versions("prod") == ["1.1.0"] * 3
     assert site.ids("prod") == before
     assert "404" in run.flat
     with sqlite3.connect(site.folder / "ledger.db") as ledger:
-        states = ledger.execute("select version, state from releases where environment = 'prod' order by number").fetchall()
+        states = ledger.execute(
+            "select version, state from releases where environment = 'prod' order by number"
+        ).fetchall()
     assert states[-1] == ("1.2.0", "reverted")
     assert run.recap["prod-h3"]["failed"] == 1
 
@@ -132,7 +142,9 @@ def test_a_later_batch_takes_the_first_one_back(site):
     inventory = site.folder / "inventory" / "prod.yml"
     good = inventory.read_text()
     site.write_keys("prod", {"greeting": "settings of a release that fails"})
-    inventory.write_text(good.replace("    prod-h4:\n", f"    prod-h4:\n      container_overrides: {json.dumps(bad['prod-h4'])}\n"))
+    inventory.write_text(
+        good.replace("    prod-h4:\n", f"    prod-h4:\n      container_overrides: {json.dumps(bad['prod-h4'])}\n")
+    )
     run = site.play("deploy", env="prod", app=site.name, ok=False)
     inventory.write_text(good)
     assert site.versions("prod") == ["1.1.0"] * 3, run.output
@@ -207,7 +219,9 @@ def test_the_registry_holds_one_digest_per_version(site):
         found = {
             requests.head(
                 f"http://{REGISTRY}/v2/it-{site.name}/{env}/apps/{site.name}/manifests/{version}",
-                headers={"Accept": "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"},
+                headers={
+                    "Accept": "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+                },
                 timeout=5,
             ).headers["Docker-Content-Digest"]
             for env in site.environments
