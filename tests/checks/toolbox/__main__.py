@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from toolbox import cores, venvs  # noqa: E402  the path above makes the folder importable
-from toolbox.run import ToolFailed  # noqa: E402
+from toolbox import cores, trees, venvs
+from toolbox.run import ToolFailed
 
 
 def main() -> None:
@@ -22,6 +22,7 @@ def main() -> None:
     try:
         if what == "setup":
             venvs.development()
+            trees.link_checkout()
         elif what == "matrix":
             for core in cores.matrix():
                 venvs.for_core(core)

@@ -45,7 +45,7 @@ def dotted(version: Version) -> str:
     return ".".join(map(str, version))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def pythons() -> t.Dict[Version, Path]:
     """This machine's Python 3 interpreters by version; each one was started, so a dead shim is not among them."""
     found: t.Dict[Version, Path] = {}

@@ -33,8 +33,12 @@ def run(
     cwd: Path = ROOT,
     env: t.Optional[t.Mapping[str, str]] = None,
     timeout: float = 900.0,
+    errors_apart: bool = False,
 ) -> str:
-    """Standard output and error of `command`, interleaved as printed; ToolFailed unless it ended with 0 in `timeout` s."""
+    """What `command` printed; ToolFailed unless it ended with 0 within `timeout` seconds.
+
+    Standard error is interleaved as printed, or with `errors_apart` only shown on failure: for output that is parsed.
+    """
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
@@ -43,7 +47,7 @@ def run(
             env=dict(env or environment()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE if errors_apart else subprocess.STDOUT,
             text=True,
             errors="replace",
             timeout=timeout,
@@ -54,7 +58,7 @@ def run(
     except OSError as error:
         raise ToolFailed(f"$ {shlex.join(words)}\ncould not be started: {error}") from None
     if done.returncode:
-        raise ToolFailed(f"$ {shlex.join(words)}\n{done.stdout}\nexit code {done.returncode}")
+        raise ToolFailed(f"$ {shlex.join(words)}\n{done.stdout}{done.stderr or ''}\nexit code {done.returncode}")
     return done.stdout
 
 

@@ -34,6 +34,15 @@ def _made(path: Path) -> bool:
     return hidden or "__pycache__" in path.parts or "target" in path.parts
 
 
+def link_checkout() -> None:
+    """Make the checkout itself usable as an installed collection: .work/collections is on the path in ansible.cfg."""
+    link = WORK / "collections" / COLLECTION
+    if link.resolve() != ROOT:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(ROOT, target_is_directory=True)
+
+
 def collection_copy(name: str) -> Path:
     """A fresh copy of the sources under .work/`name`/ansible_collections/slipway/delivery; returns that folder.
 

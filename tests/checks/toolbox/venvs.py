@@ -42,6 +42,10 @@ class Venv:
     def tool(self, name: str) -> Path:
         return self.bin / name
 
+    def environment(self, **extra: str) -> t.Dict[str, str]:
+        """For tools that call other tools of the same environment by name."""
+        return environment(PATH=os.pathsep.join([str(self.bin), os.environ.get("PATH", os.defpath)]), **extra)
+
 
 def development() -> Venv:
     """`.venv`: the reference ansible-core and every tool of the checks."""
