@@ -93,7 +93,7 @@ current:
       type: str
       sample: sha256:0a041b9462caa4a31bac3567e0b6e6fd9100787db2ab433d96f6d178cabfce90
     kind: {description: V(deploy) or V(rollback)., returned: always, type: str, sample: deploy}
-    rollback_of: {description: The release that it rolls back., returned: always, type: int, sample: 41}
+    rollback_of: {description: The release that a rollback goes back to., returned: always, type: int, sample: 41}
     reason: {description: Why it was opened., returned: always, type: str, sample: hotfix for the login}
     owner: {description: Who opened it., returned: always, type: str, sample: ann}
     build_url: {description: The CI job that opened it., returned: always, type: str, sample: https://ci.example.com/job/webapi/7/}

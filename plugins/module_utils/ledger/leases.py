@@ -73,9 +73,8 @@ def lock(store: Store, params: Params, context: Context) -> Plan:
             return settle(store, plan_locked, params, context)
         except HeldError as error:
             if deadline.expired():
-                if deadline.seconds:
-                    error.msg += f" Waited {deadline.seconds:g} s (lock_wait)."
-                raise
+                waited = f" Waited {deadline.seconds:g} s for it (lock_wait)." if deadline.seconds else ""
+                raise ConflictError(f"{error.msg}{waited}", **error.facts) from error
         deadline.pause(POLL_SECONDS)
 
 

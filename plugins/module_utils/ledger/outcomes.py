@@ -13,7 +13,7 @@ except ImportError:
     sa = None  # type: ignore[assignment]
 
 from ..common.operation import Params
-from . import content, releases
+from . import content, releases, rules
 from .plan import Plan
 from .store import Session
 from .tables import tables
@@ -49,8 +49,9 @@ def _shown(row: t.Mapping[str, t.Any]) -> Outcome:
 
 def plan_recorded(session: Session, params: Params, check_mode: bool) -> Plan:
     """One host's outcome: a row of this attempt, in the place of what the attempt said of the host before."""
-    release = releases.expected(session, params, check_mode)
-    attempt = release["attempt"] if release else 1
+    found = releases.expected(session, params, check_mode)
+    release = found or releases.predicted(params["release"], rules.OPEN)
+    attempt = release["attempt"] or 1
     known = _last(session, params)
     row = _new_row(session, params, attempt)
     answer = {"release": release, "host": _shown(row)}

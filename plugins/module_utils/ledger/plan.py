@@ -32,10 +32,10 @@ class Plan:
     warnings: t.Sequence[str] = ()
 
     def diff(self) -> t.Dict[str, t.Any]:
-        """Ansible's diff: both sides always there, and equal when nothing changes."""
+        """Ansible's diff: both sides always there, equal when nothing changes, and an empty text where there is nothing."""
         if not self.changed:
-            return {"before": {}, "after": {}}
-        return {"before": self.before or {}, "after": self.after or {}}
+            return {"before": "", "after": ""}
+        return {"before": self.before or "", "after": self.after or ""}
 
 
 Planner = t.Callable[[Session, Params], Plan]

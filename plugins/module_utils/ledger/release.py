@@ -11,6 +11,7 @@ from ..common.errors import ParameterError
 from ..common.operation import Context, Operation, Params, Result
 from ..common.spec import Spec
 from . import arrivals, leases, location, options, outcomes, releases, rules
+from .clock import Clock
 from .plan import Plan, settle
 from .store import Session, Store, open_store
 
@@ -67,11 +68,14 @@ SPEC = options.LEDGER + Spec(
 _ANSWER = ("release", "current", "previous", "arrival", "host", "lock", "fence", "abandoned")
 
 
-def run(params: Params, context: Context) -> Result:
-    """Carry out `state` on the ledger. The result is as RETURN of the module documents."""
+def run(params: Params, context: Context, clock: t.Optional[Clock] = None) -> Result:
+    """Carry out `state` on the ledger. The result is as RETURN of the module documents.
+
+    `clock` replaces the ledger's time.
+    """
     given = _without_blanks(params)
     _check(given)
-    store = open_store(given["ledger"])
+    store = open_store(given["ledger"], clock)
     plan = _carry_out(store, given, context)
     for warning in plan.warnings:
         context.warn(warning)

@@ -16,6 +16,7 @@ from ..common.errors import ParameterError
 from ..common.operation import Context, Operation, Params, Result
 from ..common.spec import Spec
 from . import arrivals, leases, location, options, outcomes, releases, rules
+from .clock import Clock
 from .store import Session, open_store
 from .tables import tables
 
@@ -34,14 +35,17 @@ _LISTED = 10  # possible versions that an error names
 Scope = t.Tuple[str, str]
 
 
-def run(params: Params, context: Context) -> Result:
-    """Read the ledger. The result is as RETURN of the module documents; ParameterError for an unknown `to` or `version`."""
+def run(params: Params, context: Context, clock: t.Optional[Clock] = None) -> Result:
+    """Read the ledger. The result is as RETURN of the module documents; ParameterError for an unknown `to` or `version`.
+
+    `clock` replaces the ledger's time.
+    """
     given = {name: None if value == "" else value for name, value in params.items()}
     options.check_texts(given)
     for name, least in (("limit", 0), ("keep", 1)):
         if given[name] < least:
             raise ParameterError(f"{name}: {given[name]} is too small; it is {least} or more.")
-    with open_store(params["ledger"]).reading() as session:
+    with open_store(params["ledger"], clock).reading() as session:
         return {"changed": False, **_answer(session, given)}
 
 

@@ -27,7 +27,7 @@ _MORE_COLUMNS = ("build_url", "state", "message", "attempt", "opened_at", "close
 def entries(session: Session, app: str, environment: str) -> t.List[rules.Entry]:
     """The environment's releases as rules.py takes them, by rising number."""
     releases = tables().releases
-    wanted = [releases.c[name] for name in ("number", "version", "content", "digest", "state", "kind", "rollback_of")]
+    wanted = [releases.c[name] for name in ("number", "version", "content", "digest", "state", "kind")]
     rows = session.rows(sa.select(*wanted).where(*_of(releases, app, environment)).order_by(releases.c.number))
     failed = [row["number"] for row in rows if row["state"] == rules.FAILED]
     left = _left_on_hosts(session, app, environment, failed)
@@ -165,6 +165,11 @@ def brief(release: t.Optional[Release]) -> t.Optional[t.Dict[str, t.Any]]:
     return release and {name: release[name] for name in shown}
 
 
+def predicted(number: int, state: str) -> Release:
+    """A release of which check mode knows no more than this, because nothing was written when it was opened."""
+    return {**dict.fromkeys((*_COLUMNS, *_MORE_COLUMNS, "run_spec")), "number": number, "state": state}
+
+
 def expected(session: Session, params: Params, check_mode: bool) -> t.Optional[Release]:
     """The release that a task names. ParameterError, listing the newest, when there is none of that number.
 
@@ -212,7 +217,7 @@ def plan_closed(session: Session, params: Params, check_mode: bool) -> Plan:
 def _plan_closed_predicted(session: Session, params: Params, known: rules.Entries) -> Plan:
     """Check mode after a predicted opening: only the number and the outcome are known here."""
     number, outcome = params["release"], params["outcome"]
-    release = {**dict.fromkeys((*_COLUMNS, *_MORE_COLUMNS, "run_spec")), "number": number, "state": outcome}
+    release = predicted(number, outcome)
     answer = {"release": release, **standing(session, params, known)}
     if outcome == rules.HEALTHY:
         answer = {"release": release, "current": release, "previous": answer["current"]}

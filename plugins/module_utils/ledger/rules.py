@@ -26,7 +26,6 @@ class Entry(t.NamedTuple):
     digest: str
     state: str
     kind: str = DEPLOY
-    rollback_of: t.Optional[int] = None
     left: bool = False
 
     @property
@@ -87,8 +86,7 @@ def opening(entries: Entries, wanted: Entry, last_number: int) -> Opening:
     """
     left_open = open_release(entries)
     if left_open is not None:
-        same = (left_open.content, left_open.kind, left_open.rollback_of)
-        if same == (wanted.content, wanted.kind, wanted.rollback_of):
+        if (left_open.content, left_open.kind) == (wanted.content, wanted.kind):
             return Opening("resume", left_open.number)
         return Opening("new", last_number + 1, left_open.number)
     now = current(entries)
