@@ -79,18 +79,18 @@ class Artifact:
         return max((entry.mtime for entry in self.entries), default=0)
 
 
-def open_artifact(given: str) -> Artifact:
-    """Open what `given` (a path, `~` allowed) names.
+def open_artifact(given: str, folder: str = ".") -> Artifact:
+    """Open what `given` (a path, `~` allowed, relative to `folder`) names.
 
     Raises ParameterError when there is nothing, it is no .war, .jar or folder, or it holds names that may not go into
     an image (all of them in one message); SlipwayError when it cannot be read.
     """
-    path = os.path.abspath(os.path.expanduser(given))
+    path = os.path.abspath(os.path.join(folder, os.path.expanduser(given)))
     if os.path.isdir(path):
         entries, warnings = scan_folder(path, "artifact")
         return Artifact(path, "folder", entries, warnings)
     if not os.path.exists(path):
-        raise ParameterError(_nothing_there(given, path))
+        raise ParameterError(_nothing_there(given, path, os.path.abspath(folder)))
     form = os.path.splitext(path)[1].lower().lstrip(".")
     if form not in ARCHIVES:
         raise ParameterError(f"artifact: {path} is neither a .war, a .jar nor a folder.")
@@ -102,10 +102,10 @@ def open_artifact(given: str) -> Artifact:
     return Artifact(path, form, entries, warnings, archive)
 
 
-def _nothing_there(given: str, path: str) -> str:
+def _nothing_there(given: str, path: str, start: str) -> str:
     message = f"artifact: there is nothing at {path}"
     if given != path:
-        message += f" (given as {given!r}, looked up from {os.getcwd()})"
+        message += f" (given as {given!r}, looked up from {start})"
     folder = os.path.dirname(path)
     while folder != "/" and not os.path.isdir(folder):
         folder = os.path.dirname(folder)

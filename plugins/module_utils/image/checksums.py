@@ -32,7 +32,7 @@ def content_md5(md5s: t.Mapping[str, str]) -> str:
     """The md5 of what `md5sum` prints for every file, sorted bytewise by name; `md5s` is {relative path: hex md5}.
 
     A container computes the same with
-    `cd DEST && find . -type f | LC_ALL=C sort | xargs -d '\\n' md5sum | md5sum`.
+    `cd DEST && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r md5sum | md5sum`.
     """
     lines = sorted((f"./{path}".encode(), value) for path, value in md5s.items())
     listing = b"".join(value.encode() + b"  " + path + b"\n" for path, value in lines)

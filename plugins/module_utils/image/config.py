@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass, field
 
 Config = t.Dict[str, t.Any]
 
+# Image labels, which every container of the image inherits; the container's own ones are in engine/labels.py.
 # What this image was built from, all of it in one digest: equal means that building again would change nothing.
-LABEL_SOURCE = "io.slipway.source-digest"
-# For whoever looks at a container and wants to know whether it still holds what was built.
-LABEL_ARTIFACT = "io.slipway.artifact.name"
-LABEL_DEST = "io.slipway.artifact.dest"
-LABEL_CONTENT = "io.slipway.artifact.content-md5"
+LABEL_SOURCE = "slipway.build.source_digest"
+# For whoever has only a container and wants to know whether it still holds what was built.
+LABEL_DEST = "slipway.build.dest"
+LABEL_CONTENT = "slipway.build.content_md5"
 LABEL_BASE_NAME = "org.opencontainers.image.base.name"
 LABEL_BASE_DIGEST = "org.opencontainers.image.base.digest"
 # Differ between builds that give the same image: another archive file with the same content, for one.

@@ -47,9 +47,13 @@ class Contents:
             self.artifact.__exit__(*unused)
 
     def newest(self) -> int:
-        """The latest mtime of anything in it, seconds since 1970."""
-        times = [entry.mtime for extra in self.extras for entry in extra.entries]
-        return max(self.artifact.newest() if self.artifact else 0, *times, 0)
+        """The image's own date, seconds since 1970: the artifact's latest, since it travels with an archive.
+
+        Files beside it have the date of their checkout, which says nothing; they count only where there is no artifact.
+        """
+        if self.artifact is not None:
+            return self.artifact.newest()
+        return max((entry.mtime for extra in self.extras for entry in extra.entries), default=0)
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Placement:
 def open_contents(order: Order) -> Contents:
     """Read artifact and files. ParameterError tells of everything that is missing or may not go into an image."""
     findings = Findings()
-    artifact = findings.take(open_artifact, order.artifact) if order.artifact else None
+    artifact = findings.take(open_artifact, order.artifact, order.folder) if order.artifact else None
     warnings = list(artifact.warnings) if artifact else []
     extras = [extra for extra in (findings.take(_extra, item, warnings) for item in order.files) if extra]
     try:
@@ -82,7 +86,7 @@ def artifact_sums(artifact: Artifact) -> Sums:
 
 
 def _extra(item: ExtraFiles, warnings: t.List[str]) -> Extra:
-    path = os.path.abspath(os.path.expanduser(item.src))
+    path = os.path.normpath(item.src)
     dest = item.dest
     if os.path.isdir(path):
         entries, found = scan_folder(path, "files")
@@ -92,8 +96,7 @@ def _extra(item: ExtraFiles, warnings: t.List[str]) -> Extra:
         dest = posixpath.join(dest, os.path.basename(path)) if item.into else dest
         entries = [file_entry(path, "")]
     else:
-        shown = path if path == item.src else f"{path} (given as {item.src!r}, looked up from {os.getcwd()})"
-        raise ParameterError(f"files: there is no file or folder at {shown}.")
+        raise ParameterError(f"files: there is no file or folder at {path}.")
     placed = tuple(_with_mode(_at(entry, dest), item.mode) for entry in entries)
     return Extra(dest, placed, tree_sums(placed)[0].sha256)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import posixpath
 import re
 import shlex
@@ -22,7 +23,7 @@ T = t.TypeVar("T")
 LAYERS = "layers"
 DOCKERFILE = "dockerfile"
 _NOT_FOR: t.Mapping[str, t.Sequence[str]] = {
-    LAYERS: ("dockerfile", "context", "build_args", "target", "pull", "no_cache", "cache_from"),
+    LAYERS: ("dockerfile", "context", "build_args", "target", "pull", "no_cache", "cache_from", "network"),
     DOCKERFILE: ("base", "dest", "files", "entrypoint", "cmd", "env", "ports", "user", "working_dir", "volumes",
                  "healthcheck", "stop_signal"),
 }  # fmt: skip
@@ -82,6 +83,7 @@ class Order:
     tags: t.Tuple[str, ...]
     base: Reference
     platform: t.Optional[str]
+    folder: str
     artifact: t.Optional[str]
     dest: t.Optional[str]
     files: t.Tuple[ExtraFiles, ...]
@@ -104,7 +106,8 @@ def read_order(params: t.Mapping[str, t.Any]) -> Order:
         )
     if not params["artifact"] and not params["files"]:
         findings.add("artifact: there is nothing to put into the image; give artifact, files or both.")
-    files = tuple(item for item in (_files(entry, findings) for entry in params["files"] or ()) if item)
+    folder = start_folder(params["chdir"])
+    files = tuple(item for item in (_files(entry, folder, findings) for entry in params["files"] or ()) if item)
     dest = findings.take(absolute, params["dest"], "dest") if params["dest"] else None
     settings = _settings(params, findings)
     platform = findings.take(_platform, params["platform"])
@@ -112,9 +115,19 @@ def read_order(params: t.Mapping[str, t.Any]) -> Order:
     findings.raise_any()
     assert image and base and tags is not None and created  # else a finding was raised
     return Order(
-        image, tags, base, platform, params["artifact"], dest, files, settings, created, params["compression"],
-        params["overwrite"],
-    )  # fmt: skip
+        image=image,
+        tags=tags,
+        base=base,
+        platform=platform,
+        folder=folder,
+        artifact=params["artifact"],
+        dest=dest,
+        files=files,
+        settings=settings,
+        created=created,
+        compression=params["compression"],
+        overwrite=params["overwrite"],
+    )
 
 
 def image_reference(text: t.Any) -> Reference:
@@ -151,18 +164,27 @@ def absolute(text: t.Any, option: str) -> str:
     return clean
 
 
-def _files(item: t.Mapping[str, t.Any], findings: Findings) -> t.Optional[ExtraFiles]:
+def start_folder(chdir: t.Optional[str]) -> str:
+    """Where relative paths start, absolute: `chdir`, or where the task runs."""
+    return os.path.abspath(os.path.expanduser(chdir or "."))
+
+
+def _files(item: t.Mapping[str, t.Any], folder: str, findings: Findings) -> t.Optional[ExtraFiles]:
     dest = findings.take(absolute, item["dest"], "files: dest")
     mode = findings.take(_mode, item.get("mode"))
-    return ExtraFiles(str(item["src"]), dest, mode, str(item["dest"]).endswith("/")) if dest else None
+    return (
+        ExtraFiles(os.path.join(folder, os.path.expanduser(item["src"])), dest, mode, str(item["dest"]).endswith("/"))
+        if dest
+        else None
+    )
 
 
 def _mode(text: t.Any) -> t.Optional[int]:
     if text is None:
         return None
-    if not _MODE.fullmatch(str(text)):
+    if not isinstance(text, str) or not _MODE.fullmatch(text):  # of a number, nobody knows in which base it was meant
         raise ParameterError(f'files: mode {text!r} is no mode; write three octal digits in quotes, as in "0644".')
-    return int(str(text).replace("o", ""), 8)
+    return int(text.replace("o", ""), 8)
 
 
 # -- the image's config -----------------------------------------------------------------------------------------------

@@ -1,0 +1,309 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Method layers: base + layers straight to the registry, no Docker daemon.
+
+What is there already is asked first, in the cheapest order: the label that holds the digest of everything the image was
+made from; then the layers' diff_ids; and only what is new is compressed and sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ..common.operation import Context, Result
+from ..registry import manifest as types
+from ..registry.client import RegistryClient
+from ..registry.errors import DeniedError, NotFoundError, RegistryError, UnsupportedError
+from ..registry.manifest import Descriptor, Manifest
+from . import base, config
+from .base import Image
+from .compress import ZSTD, require_method
+from .config import Added, Settings
+from .contents import Contents, Placement, image_content_md5, open_contents, place
+from .layering import Layer
+from .names import Names
+from .options import Order, resolve_created
+from .pack import Measured, Packed, as_oci, layer_type, measure, method_of
+from .previous import newest_tag
+from .push import Destination, in_parallel
+from .report import Stopwatch, artifact_facts, image_view, layer_facts
+
+# Part of the source digest: raise it when the same input would give another image, so that labels of before do not count.
+FORMAT = "slipway.delivery app_image layers 1"
+_GONE = ("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN")
+
+
+@dataclass(frozen=True)
+class Made:
+    """One layer of the new image: what it is, where its bytes are, and whether they were there before."""
+
+    layer: Layer
+    measured: Measured
+    digest: str
+    size: int
+    reused: bool
+
+
+@dataclass
+class Work:
+    """One build: what was asked, what was found. Filled step by step by `build_layers`."""
+
+    order: Order
+    context: Context
+    target: RegistryClient
+    base_client: RegistryClient
+    contents: Contents
+    watch: Stopwatch
+    base_digest: str = ""
+    created: str = ""
+    created_counts: bool = False
+    old: t.Optional[Image] = None  # what the tag names now
+    reusable: t.Dict[str, Descriptor] = field(default_factory=dict)  # by diff_id
+    known: t.FrozenSet[str] = frozenset()
+
+    @property
+    def repository(self) -> str:
+        return self.order.image.repository
+
+    @property
+    def names(self) -> Names:
+        order = self.order
+        return Names(self.target, order.image, order.tags, order.overwrite, self.context.check_mode)
+
+
+def build_layers(order: Order, target: RegistryClient, base_client: RegistryClient, context: Context) -> Result:
+    """Build and push as `order` says; the result of the task. Raises SlipwayError.
+
+    `base_client` may be `target` itself. In check mode nothing is written; layers are still packed, so that the digest
+    which is returned is the one the real run makes.
+    """
+    require_method(order.compression)
+    watch = Stopwatch()
+    with open_contents(order) as contents:
+        work = Work(order, context, target, base_client, contents, watch)
+        work.created, work.created_counts = resolve_created(order.created, contents.newest(), os.environ, time.time())
+        watch.lap("artifact")
+        work.base_digest = base.base_digest(base_client, order.base)
+        work.old = work.names.existing()
+        watch.lap("base")
+        result = _build(work)
+    for message in (*contents.warnings, *target.warnings, *(base_client.warnings if base_client is not target else ())):
+        context.warn(message)
+    requests = target.requests + (base_client.requests if base_client is not target else 0)
+    return {**result, "requests": requests, "timings": watch.total()}
+
+
+def _build(work: Work) -> Result:
+    source = source_digest(work.order, work.contents, work.base_digest, work.created if work.created_counts else "")
+    if work.old and config.labels_of(work.old.config).get(config.LABEL_SOURCE) == source:
+        return _unchanged(work, work.old, place(work.contents, work.order.dest, config.env_of(work.old.config)))
+    base_image = base.read_base(work.base_client, work.order.base, work.base_digest, work.order.platform)
+    placement = place(work.contents, work.order.dest, config.env_of(base_image.config))
+    _find_reusable(work)
+    measured = in_parallel(measure, placement.layers) if work.reusable or work.old else None
+    work.watch.lap("layers")
+    if measured is not None and work.old and _is_the_same(work, base_image, placement, measured, source):
+        return _unchanged(work, work.old, placement)
+    if work.old and not work.order.overwrite:
+        raise work.names.taken(work.order.image.locator, work.old.manifest.digest)
+    return _make(work, base_image, placement, measured, source)
+
+
+def source_digest(order: Order, contents: Contents, base_digest: str, created: str) -> str:
+    """The digest of everything an image is made from: equal means that building would give the same image again."""
+    inputs = {
+        "format": FORMAT,
+        "base": base_digest,
+        "platform": order.platform or base.DEFAULT_PLATFORM,
+        "artifact": [contents.artifact.form, contents.sums.sha256] if contents.artifact and contents.sums else None,
+        "dest": order.dest,
+        "files": [[extra.dest, extra.sha256] for extra in contents.extras],
+        "settings": order.settings.plain(),
+        "compression": order.compression,
+        "created": created,
+    }
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+# -- what is there already --------------------------------------------------------------------------------------------
+
+
+def _find_reusable(work: Work) -> None:
+    """Layers and blobs of the image behind the tag, or else of the repository's newest one."""
+    image = work.old
+    if image is None:
+        image = _previous(work)
+    if image is None or image.manifest.is_index:
+        return
+    work.known = frozenset(blob.digest for blob in image.manifest.blobs)
+    work.reusable = {
+        diff_id: layer
+        for diff_id, layer in zip(config.diff_ids(image.config), image.layers)
+        if method_of(layer.media_type) == work.order.compression
+    }
+
+
+def _previous(work: Work) -> t.Optional[Image]:
+    try:
+        tag = newest_tag(work.target.tags(work.repository))
+        return work.names.existing(tag) if tag else None
+    except (DeniedError, NotFoundError, UnsupportedError):
+        return None  # a registry that lists no tags to this login: the layers are made again, which is only slower
+
+
+def _is_the_same(work: Work, base_image: Image, placement: Placement, measured: t.List[Measured], source: str) -> bool:
+    """Whether the tag's image has these layers, in this compression, and this config."""
+    assert work.old is not None
+    wanted = _config(work, base_image, placement, measured, source)
+    if any(layer.diff_id not in work.reusable for layer in measured):
+        return False
+    return config.comparable(wanted, work.created_counts) == config.comparable(work.old.config, work.created_counts)
+
+
+def _unchanged(work: Work, old: Image, placement: Placement) -> Result:
+    """The result when the tag's image is the one to build; further tags may still have to be moved to it."""
+    manifest = old.manifest
+    moved = work.names.complete(manifest)
+    count = len(placement.layers)
+    ids, layers = config.diff_ids(old.config), old.layers
+    made = [
+        Made(layer, Measured(diff_id, {}), descriptor.digest, descriptor.size, True)
+        for layer, diff_id, descriptor in zip(placement.layers, ids[len(ids) - count :], layers[len(layers) - count :])
+    ]
+    content_md5 = config.labels_of(old.config).get(config.LABEL_CONTENT)
+    view = image_view(work.order.image, old)
+    return {
+        **_facts(work, manifest, made, content_md5),
+        "changed": bool(moved),
+        "bytes_uploaded": 0,
+        "diff": {"before": view, "after": {**view, **({"new_tags": moved} if moved else {})}},
+    }
+
+
+# -- making -----------------------------------------------------------------------------------------------------------
+
+
+def _config(
+    work: Work, base_image: Image, placement: Placement, measured: t.Sequence[Measured], source: str
+) -> config.Config:
+    labels = {
+        config.LABEL_BASE_NAME: str(replace(work.order.base, digest=None)),
+        config.LABEL_BASE_DIGEST: work.base_digest,
+        **work.order.settings.labels,
+        config.LABEL_SOURCE: source,
+    }
+    content_md5 = image_content_md5(placement, [layer.md5s for layer in measured])
+    if placement.dest and content_md5:
+        labels.update({config.LABEL_DEST: placement.dest, config.LABEL_CONTENT: content_md5})
+    settings: Settings = replace(work.order.settings, labels=labels)
+    if settings.entrypoint is None and settings.cmd is None:
+        settings = replace(settings, entrypoint=placement.entrypoint)
+    added = [Added(one.diff_id, f"{layer.kind}: {layer.dest}") for one, layer in zip(measured, placement.layers)]
+    return config.patched(base_image.config, settings, added, work.created)
+
+
+def _make(
+    work: Work, base_image: Image, placement: Placement, measured: t.Optional[t.List[Measured]], source: str
+) -> Result:
+    """Pack, bring and name the image. Repeated once from nothing when blobs that an old manifest names are gone."""
+    sent_before = work.target.bytes_sent
+    destination = _destination(work)
+    manifest, new, made = _bring(work, destination, base_image, placement, measured, source)
+    work.names.refuse_overwrite(manifest.digest)
+    if not work.context.check_mode:
+        try:
+            work.names.put(manifest, work.names.all)
+        except RegistryError as error:
+            if error.code not in _GONE:
+                raise
+            work.reusable, work.known = {}, frozenset()  # the registry's garbage collection came in between
+            destination = _destination(work)
+            manifest, new, made = _bring(work, destination, base_image, placement, measured, source)
+            work.names.put(manifest, work.names.all)
+    work.watch.lap("push")
+    work.contents.warnings += destination.warnings
+    content_md5 = config.labels_of(new.config).get(config.LABEL_CONTENT)
+    return {
+        **_facts(work, manifest, made, content_md5),
+        "changed": True,
+        "bytes_uploaded": destination.bytes if work.context.check_mode else work.target.bytes_sent - sent_before,
+        "diff": {
+            "before": image_view(work.order.image, work.old) if work.old else {},
+            "after": image_view(work.order.image, new),
+        },
+    }
+
+
+def _destination(work: Work) -> Destination:
+    return Destination(
+        work.target, work.repository, work.base_client, work.order.base, work.known, dry=work.context.check_mode
+    )
+
+
+def _bring(
+    work: Work,
+    destination: Destination,
+    base_image: Image,
+    placement: Placement,
+    measured: t.Optional[t.List[Measured]],
+    source: str,
+) -> t.Tuple[Manifest, Image, t.List[Made]]:
+    """Every blob into the repository, layers of base and app side by side; the manifest that names them."""
+    if not work.context.check_mode:
+        work.target.will_push(work.repository)
+
+    def one(job: t.Tuple[t.Optional[Layer], t.Any]) -> t.Optional[Made]:
+        layer, what = job
+        if layer is None:
+            destination.bring_base(what)
+            return None
+        return _bring_layer(work, destination, layer, what)
+
+    own = zip(placement.layers, measured or [None] * len(placement.layers))
+    jobs = [*((layer, what) for layer, what in own), *((None, layer) for layer in base_image.layers)]
+    made = [item for item in in_parallel(one, jobs) if item is not None]
+    new = _config(work, base_image, placement, [item.measured for item in made], source)
+    manifest = _manifest(work, destination, base_image, new, made)
+    return manifest, Image(manifest, new), made
+
+
+def _bring_layer(work: Work, destination: Destination, layer: Layer, measured: t.Optional[Measured]) -> Made:
+    old = work.reusable.get(measured.diff_id) if measured else None
+    if measured and old:
+        return Made(layer, measured, old.digest, old.size, True)
+    packed: Packed = destination.bring_layer(layer, work.order.compression)
+    return Made(layer, packed.measured, packed.digest, packed.size, packed.digest in work.known)
+
+
+def _manifest(
+    work: Work, destination: Destination, base_image: Image, new: config.Config, made: t.Sequence[Made]
+) -> Manifest:
+    """In the base's family of media types, since some registries refuse a mixture; zstd exists only in OCI's."""
+    docker = base_image.manifest.media_type == types.DOCKER_MANIFEST and work.order.compression != ZSTD
+    raw = config.serialised(new)
+    kind = layer_type(work.order.compression, docker)
+    below = [layer.to_dict() if docker else as_oci(layer) for layer in base_image.layers]
+    above = [Descriptor(kind, item.digest, item.size).to_dict() for item in made]
+    pointer = Descriptor(types.DOCKER_CONFIG if docker else types.OCI_CONFIG, destination.bring_bytes(raw), len(raw))
+    media_type = types.DOCKER_MANIFEST if docker else types.OCI_MANIFEST
+    data = {"schemaVersion": 2, "mediaType": media_type, "config": pointer.to_dict(), "layers": below + above}
+    return Manifest.build(data, media_type)
+
+
+def _facts(work: Work, manifest: Manifest, made: t.Sequence[Made], content_md5: t.Optional[str]) -> Result:
+    artifact = work.contents.artifact
+    return {
+        "digest": manifest.digest,
+        "previous_digest": work.old.manifest.digest if work.old else None,
+        "tags": work.names.all,
+        "base_digest": work.base_digest,
+        "artifact": artifact_facts(artifact.path, work.contents.sums, content_md5) if artifact else None,
+        "layers": [layer_facts(item) for item in made],
+    }

@@ -1,0 +1,224 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Docker engine as a builder: build and push by docker-py, with every error that hides in a stream brought out."""
+
+from __future__ import annotations
+
+import collections
+import os
+import typing as t
+from dataclasses import asdict, dataclass
+
+from ..common.deadline import Deadline
+from ..common.errors import DeadlineError, DeniedError, ParameterError, SlipwayError, UnreachableError
+from ..engine.connection import docker_url, open_client, wants_tls
+from ..engine.faults import translated
+from ..registry.credentials import Credentials
+from ..registry.reference import DOCKER_HUB, Reference
+from .artifact import FOLDER, LINK, Entry, file_entry
+
+try:
+    import urllib3
+    from docker.auth import AuthConfig
+    from docker.utils.build import exclude_paths
+except ImportError:  # app_image requires docker before it comes here
+    urllib3 = None
+
+_SHOWN_LINES = 20
+_HUB_KEY = "https://index.docker.io/v1/"
+_DENIED = ("denied", "unauthorized", "authentication required", "no basic auth")
+
+
+@dataclass(frozen=True)
+class Build:
+    """One docker build; `context` and `dockerfile` are absolute paths."""
+
+    context: str
+    dockerfile: str
+    build_args: t.Mapping[str, str]
+    labels: t.Mapping[str, str]
+    target: t.Optional[str]
+    platform: t.Optional[str]
+    pull: bool
+    no_cache: bool
+    cache_from: t.Tuple[str, ...]
+    network: t.Optional[str]
+
+    def inputs(self) -> t.Dict[str, t.Any]:
+        """What of it decides how the image turns out, as JSON data; the files themselves are not in it."""
+        data = asdict(self)
+        for name in ("context", "pull", "no_cache", "cache_from"):
+            del data[name]
+        data["dockerfile"] = os.path.relpath(self.dockerfile, self.context)
+        return data
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What the engine says it pushed: the manifest's digest, and about how many bytes of layers it sent."""
+
+    digest: str
+    sent: int
+
+
+def context_entries(build: Build) -> t.List[Entry]:
+    """The files of the context that .dockerignore lets through, and the Dockerfile wherever it lies."""
+    relative = os.path.relpath(build.dockerfile, build.context)
+    outside = relative.startswith("..")
+    entries = [file_entry(build.dockerfile, ".dockerfile")] if outside else []
+    for name in sorted(exclude_paths(build.context, _ignored(build.context), None if outside else relative)):
+        path = os.path.join(build.context, name)
+        if os.path.islink(path):
+            entries.append(Entry(name, LINK, mode=0o777, target=os.readlink(path)))
+        elif os.path.isdir(path):
+            entries.append(Entry(name, FOLDER, mode=0o755))
+        elif os.path.isfile(path):
+            entries.append(file_entry(path, name))
+        else:
+            raise ParameterError(f"context: {path} is a socket, a pipe or a device; name it in .dockerignore.")
+    return entries
+
+
+def _ignored(context: str) -> t.List[str]:
+    """The patterns of .dockerignore, read as docker-py reads them for the build itself."""
+    try:
+        with open(os.path.join(context, ".dockerignore"), encoding="utf-8") as stream:
+            lines = [line.strip() for line in stream.read().splitlines()]
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"context: {context}/.dockerignore cannot be read: {error}.") from error
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+class Engine:
+    """A Docker engine while it builds; a context manager that closes the connection."""
+
+    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
+        self._params = params
+        self.url = docker_url(params["docker_host"])
+        self._client: t.Any = None
+
+    @property
+    def is_plain_tcp(self) -> bool:
+        """Whether what is sent there can be read on the way."""
+        return self.url.startswith(("tcp://", "http://")) and not wants_tls(self._params, self.url)
+
+    def __enter__(self) -> Engine:
+        self._client = open_client(self._params)
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        self._client.close()
+
+    def build(
+        self, build: Build, name: str, labels: t.Mapping[str, str], login: Credentials, deadline: Deadline
+    ) -> str:
+        """Build and tag as `name`; the image's id. SlipwayError carries the daemon's message and the last output."""
+        what = f"build {name} from {build.dockerfile}"
+        if login:  # of the user's own logins, docker-py would send all to the engine
+            registry = name.split("/", 1)[0]
+            self._client._auth_configs = AuthConfig({"auths": {_key(registry): _auth(login)}})
+        with translated(self.url, what):
+            stream = self._client.build(
+                path=build.context,
+                dockerfile=build.dockerfile,
+                tag=name,
+                buildargs=dict(build.build_args),
+                labels={**build.labels, **labels},
+                target=build.target,
+                platform=build.platform,
+                pull=build.pull,
+                nocache=build.no_cache,
+                cache_from=list(build.cache_from),
+                network_mode=build.network,
+                rm=True,
+                forcerm=True,
+                decode=True,
+                timeout=deadline.remaining(),
+            )
+            return self._built(stream, what, deadline)
+
+    def _built(self, stream: t.Iterator[t.Dict[str, t.Any]], what: str, deadline: Deadline) -> str:
+        tail: t.Deque[str] = collections.deque(maxlen=_SHOWN_LINES)
+        image_id = ""
+        for event in self._events(stream, what, deadline):
+            tail.extend(str(event.get("stream") or "").splitlines())
+            if event.get("status") and not event.get("progressDetail"):
+                tail.append(str(event["status"]))
+            if _error(event):
+                raise self._failure(what, _error(event), [line for line in tail if line.strip()])
+            image_id = (event.get("aux") or {}).get("ID") or image_id
+        if not image_id:
+            raise SlipwayError(f"{self.url}: {what}: the engine ended its answer without an image.", log=list(tail))
+        return image_id
+
+    def push(self, image_id: str, reference: Reference, login: Credentials, deadline: Deadline) -> Pushed:
+        """Tag the image and push it. SlipwayError carries the daemon's message."""
+        what = f"push {reference}"
+        with translated(self.url, what):
+            self._client.timeout = max(1.0, deadline.remaining())
+            self._client.tag(image_id, reference.name, reference.tag)
+            # An empty dict and not None: None makes docker-py look for other logins, and some engines crash without any.
+            auth = _auth(login) if login else {}
+            stream = self._client.push(reference.name, tag=reference.tag, stream=True, decode=True, auth_config=auth)
+            return self._pushed(stream, what, deadline)
+
+    def _pushed(self, stream: t.Iterator[t.Dict[str, t.Any]], what: str, deadline: Deadline) -> Pushed:
+        digest = ""
+        sizes: t.Dict[str, int] = {}
+        sent = 0
+        for event in self._events(stream, what, deadline):
+            if _error(event):
+                raise self._failure(what, _error(event), [])
+            layer = str(event.get("id") or "")
+            if event.get("status") == "Pushing":
+                sizes[layer] = int((event.get("progressDetail") or {}).get("current") or sizes.get(layer, 0))
+            elif event.get("status") == "Pushed":
+                sent += sizes.get(layer, 0)
+            digest = (event.get("aux") or {}).get("Digest") or digest
+        if not digest:
+            raise SlipwayError(f"{self.url}: {what}: the engine ended its answer without the image's digest.")
+        return Pushed(digest, sent)
+
+    def _events(
+        self, stream: t.Iterator[t.Dict[str, t.Any]], what: str, deadline: Deadline
+    ) -> t.Iterator[t.Dict[str, t.Any]]:
+        """The stream's JSON objects, until the deadline; a connection that breaks in the middle is UnreachableError."""
+        try:
+            for event in stream:
+                if deadline.expired():
+                    raise self._too_late(what, deadline)
+                yield event
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise self._too_late(what, deadline) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise UnreachableError(f"{self.url}: {what}: the connection broke off: {error}.") from error
+
+    def _too_late(self, what: str, deadline: Deadline) -> DeadlineError:
+        return DeadlineError(
+            f"{self.url}: {what}: not done after {deadline.seconds:g} s (build_timeout). The engine may still be at it; "
+            "nothing was pushed under the image's name unless it says so in the registry."
+        )
+
+    def _failure(self, what: str, message: str, tail: t.List[str]) -> SlipwayError:
+        output = f" Last output: {' | '.join(tail)}" if tail else ""
+        kind = DeniedError if any(word in message.lower() for word in _DENIED) else SlipwayError
+        return kind(f"{self.url}: {what}: {message.rstrip('.')}.{output}", log=tail)
+
+
+def _error(event: t.Mapping[str, t.Any]) -> str:
+    """What the engine says went wrong, in a stream that began with HTTP 200."""
+    detail = event.get("errorDetail") or {}
+    return str(event.get("error") or detail.get("message") or "").strip()
+
+
+def _auth(login: Credentials) -> t.Dict[str, str]:
+    if login.identity_token:
+        return {"identitytoken": login.identity_token}
+    return {"username": login.username, "password": login.secret}
+
+
+def _key(registry: str) -> str:
+    return _HUB_KEY if registry == DOCKER_HUB else registry

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Layers as blobs: hashed, and compressed into a file that an upload can read as often as it has to."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import typing as t
+from dataclasses import dataclass, field
+
+from ..registry import manifest as types
+from .compress import GZIP, NONE, ZSTD, compressor
+from .layering import Layer
+from .tarball import tar_pieces
+
+# Layers up to this many bytes stay in memory until they are uploaded; larger ones go to the temporary folder.
+IN_MEMORY = 8 * 1024 * 1024
+_OCI = {GZIP: types.OCI_LAYER_GZIP, NONE: types.OCI_LAYER, ZSTD: types.OCI_LAYER_ZSTD}
+_DOCKER = {GZIP: types.DOCKER_LAYER_GZIP, NONE: types.DOCKER_LAYER}
+# The same bytes under their OCI name, for layers of a Docker base in an OCI image.
+_AS_OCI = {
+    types.DOCKER_LAYER_GZIP: types.OCI_LAYER_GZIP,
+    types.DOCKER_LAYER: types.OCI_LAYER,
+    types.DOCKER_LAYER_ZSTD: types.OCI_LAYER_ZSTD,
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a layer is, whatever its compression: the digest of its tar stream, and the md5 of each file in it."""
+
+    diff_id: str
+    md5s: t.Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A layer as it is stored: digest and size in bytes of its compressed form."""
+
+    measured: Measured
+    digest: str
+    size: int
+
+
+def measure(layer: Layer) -> Measured:
+    """Read the whole layer once and compress nothing."""
+    md5s: t.Dict[str, str] = {}
+    diff = hashlib.sha256()
+    for piece in tar_pieces(layer.entries, md5s):
+        diff.update(piece)
+    return Measured(f"sha256:{diff.hexdigest()}", md5s)
+
+
+def pack(layer: Layer, method: str, out: t.Optional[t.IO[bytes]]) -> Packed:
+    """Read the whole layer once and write its compressed form to `out` (None: only say what it would be)."""
+    md5s: t.Dict[str, str] = {}
+    diff, digest, size = hashlib.sha256(), hashlib.sha256(), 0
+    squeeze = compressor(method, layer.entries)
+
+    def take(data: bytes) -> int:
+        digest.update(data)
+        if out is not None:
+            out.write(data)
+        return len(data)
+
+    for piece in tar_pieces(layer.entries, md5s):
+        diff.update(piece)
+        size += take(squeeze.compress(piece))
+    size += take(squeeze.flush())
+    return Packed(Measured(f"sha256:{diff.hexdigest()}", md5s), f"sha256:{digest.hexdigest()}", size)
+
+
+def scratch() -> t.IO[bytes]:
+    """A nameless file for one layer, gone when it is closed or the process ends."""
+    return t.cast("t.IO[bytes]", tempfile.SpooledTemporaryFile(max_size=IN_MEMORY))
+
+
+class FromStart:
+    """A file's content once more, for one try of an upload, which leaves the file open."""
+
+    def __init__(self, stream: t.IO[bytes]) -> None:
+        stream.seek(0)
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        return self._stream.read(size)
+
+
+def layer_type(method: str, docker: bool) -> str:
+    """The media type of a layer; zstd exists only in OCI images."""
+    return _DOCKER[method] if docker else _OCI[method]
+
+
+def method_of(media_type: str) -> t.Optional[str]:
+    """The compression that a layer's media type names, None for one that Slipway never makes."""
+    for names in (_OCI, _DOCKER):
+        for method, name in names.items():
+            if name == media_type:
+                return method
+    return None
+
+
+def as_oci(descriptor: types.Descriptor) -> t.Dict[str, t.Any]:
+    """A layer's descriptor for an OCI manifest."""
+    data = descriptor.to_dict()
+    data["mediaType"] = _AS_OCI.get(descriptor.media_type, descriptor.media_type)
+    return data
