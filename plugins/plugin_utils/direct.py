@@ -37,15 +37,19 @@ class DirectAction(ActionBase):
     def run(self, tmp: t.Any = None, task_vars: t.Optional[t.Dict[str, t.Any]] = None) -> t.Dict[str, t.Any]:
         variables = task_vars or {}
         result = super().run(tmp, variables)
-        self._task.args = {**options_of(variables), **self._task.args}
+        self._task.args = {**checked_options(self._variable(variables, "slipway_options", {})), **self._task.args}
         if self._in_controller(variables):
             result.update(self._direct())
         else:
             result.update(self._execute_module(task_vars=variables, wrap_async=self._task.async_val))
         return result
 
+    def _variable(self, variables: t.Mapping[str, t.Any], name: str, default: t.Any) -> t.Any:
+        """A task variable's value: an action gets the variables as they were written, templates and all."""
+        return self._templar.template(variables[name]) if name in variables else default
+
     def _in_controller(self, variables: t.Dict[str, t.Any]) -> bool:
-        choice = str(variables.get("slipway_execution", "auto"))
+        choice = str(self._variable(variables, "slipway_execution", "auto"))
         if choice not in CHOICES:
             raise AnsibleActionFail(f"slipway_execution is {choice!r}; it takes {', '.join(CHOICES)}.")
         if choice != "auto":
@@ -66,11 +70,11 @@ class DirectAction(ActionBase):
             answer: t.Dict[str, t.Any] = {"failed": True, "msg": self._argument_error(validated)}
         else:
             answer = self.operation.execute(params, context)
-        answer.setdefault("invocation", {"module_args": params})
+        answer.setdefault("invocation", {"module_args": self.operation.shown(params)})
         warnings = [_alias_warning(pair) for pair in validated._warnings] + context.warnings
         if warnings:
             answer["warnings"] = warnings
-        return censored(answer, validated._no_log_values)
+        return censored(answer, validated._no_log_values | self.operation.secrets(params))
 
     def _argument_error(self, validated: t.Any) -> str:
         error = validated.errors[0]
@@ -89,9 +93,8 @@ def _alias_warning(pair: t.Mapping[str, str]) -> str:
     return f"Both option {pair['option']} and its alias {pair['alias']} are set."
 
 
-def options_of(variables: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    """The options that come as data, by name. AnsibleActionFail unless `slipway_options` is a dictionary."""
-    options = variables.get("slipway_options") or {}
+def checked_options(options: t.Any) -> t.Dict[str, t.Any]:
+    """Options that came as data, by name. AnsibleActionFail unless they are a dictionary."""
     if not isinstance(options, dict):
         raise AnsibleActionFail(f"slipway_options is {type(options).__name__}; it takes a dictionary of options.")
     return dict(options)

@@ -11,8 +11,8 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.slipway.delivery.plugins.plugin_utils.direct import (
     censored,
+    checked_options,
     engine_is_remote,
-    options_of,
     plain,
 )
 
@@ -59,7 +59,6 @@ def test_secrets_are_replaced_and_booleans_stay():
 
 
 def test_options_as_data():
-    assert options_of({"slipway_options": {"memory": "1g"}}) == {"memory": "1g"}
-    assert options_of({}) == {}
+    assert checked_options({"memory": "1g"}) == {"memory": "1g"}
     with pytest.raises(AnsibleActionFail, match="takes a dictionary"):
-        options_of({"slipway_options": ["memory"]})
+        checked_options(["memory"])
