@@ -1,38 +1,62 @@
 # Copyright (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's command line."""
+"""The lab: several Docker hosts, registries, redis, etcd and an edge on one Debian machine."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import Sequence
+from typing import Callable, Sequence
 
-from lab import commands
+from lab import commands, faults, packages, state
 from lab.proc import LabError
+
+FAULTS: dict[str, tuple[Callable[[str], None], Callable[[], list[str]]]] = {
+    "kill": (faults.kill, faults.parts),
+    "stop": (faults.stop, faults.parts),
+    "start": (faults.start, faults.parts),
+    "freeze": (faults.freeze, faults.parts),
+    "thaw": (faults.thaw, faults.parts),
+    "poweroff": (faults.poweroff, faults.hosts),
+    "cut": (faults.cut, faults.cables),
+    "restore": (faults.restore, faults.cables),
+}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 tests/lab", description=__doc__)
     actions = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (function, takes) in commands.COMMANDS.items():
-        action = actions.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
-        if takes:
-            action.add_argument("name", choices=takes())
+    for name, command in {**commands.CHANGING, **commands.ASKING}.items():
+        actions.add_parser(name, help=command.__doc__)
+    for name, (fault, takes) in FAULTS.items():
+        actions.add_parser(name, help=fault.__doc__).add_argument("name", choices=takes())
     return parser
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one command; 0, or 1 with one message on stderr."""
-    arguments = _parser().parse_args(argv)
-    function, takes = commands.COMMANDS[arguments.command]
-    try:
-        if takes:
-            function(arguments.name)  # type: ignore[operator]
+def _run(arguments: argparse.Namespace) -> int:
+    """What changes the lab holds its lock; what only looks does not wait for it."""
+    name = arguments.command
+    packages.check_machine()
+    if name in commands.ASKING:
+        return commands.ASKING[name]() or 0
+    with state.locked():
+        if name in FAULTS:
+            state.require_up()
+            FAULTS[name][0](arguments.name)
         else:
-            function()  # type: ignore[operator]
+            commands.CHANGING[name]()
+    return 0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; its exit code, or 1 with one message on stderr."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _run(arguments)
     except LabError as exc:
         print(f"lab {arguments.command}: {exc}", file=sys.stderr)
         return 1
-    return 0
+    except KeyboardInterrupt:
+        print(f"lab {arguments.command}: interrupted; `up` goes on from here, `down` takes it apart", file=sys.stderr)
+        return 130

@@ -124,7 +124,7 @@ def _write_disk(host: Node) -> None:
     (etc / "docker" / "daemon.json").write_text(json.dumps(_daemon_json(host), indent=2))
     (etc / "hostname").write_text(host.name + "\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n{host.address} {host.name}\n")
-    (etc / "resolv.conf").write_text("# the lab has no name server\n")
+    (etc / "resolv.conf").write_text(f"# the lab has no name server: refused at once\nnameserver {host.address}\n")
     # a home of its own, and a password that is neither set nor locked: sshd refuses keys for a locked account
     (etc / "passwd").write_text(
         re.sub(r"^root:.*$", "root:x:0:0:root:/home/root:/bin/bash", Path("/etc/passwd").read_text(), flags=re.M)
@@ -138,6 +138,7 @@ def _daemon_json(host: Node) -> dict[str, Any]:
     config: dict[str, Any] = {
         "hosts": ["unix:///var/run/docker.sock", f"unix://{host.run}/docker.sock"],
         "insecure-registries": [REGISTRY_ADDRESS],
+        "dns": [host.address],  # nobody listens there: a look-up fails at once, not after the resolver's patience
         "cgroup-parent": f"/{MARK}/{host.name}",
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
     }

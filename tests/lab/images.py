@@ -11,13 +11,16 @@ import shutil
 from pathlib import Path
 from typing import Callable, Mapping
 
-from lab import probes, recipes, registry_push, services
+from lab import confd_binaries, probes, recipes, registry_push, services
 from lab.layout import CACHE, REGISTRY, REGISTRY_ADDRESS
 from lab.proc import Daemon, say, wait_ready
 
 Recipe = Callable[[Path], None]
+TOMCAT = "base/tomcat:10"
 IMAGES: Mapping[str, Recipe] = {
     "base/busybox:1": recipes.busybox,
+    "base/python:3": recipes.python,
+    TOMCAT: recipes.tomcat,
 }
 _STORE = CACHE / "registry"  # the storage of a registry that holds the base images and nothing else
 _LIVE = REGISTRY.data / "open"
@@ -33,11 +36,11 @@ def lay_out_store() -> None:
 
 def ensure() -> None:
     """Build what the cache lacks and see that the running registry has every base image."""
-    for name, recipe in IMAGES.items():
+    for name in IMAGES:
         folder = _folder(name)
-        if not _built(folder):
+        if not _built(name):
             say(f"building {name}")
-            _build(folder, recipe)
+            _build(name)
         if not _registry_has(name, _digest(folder)):
             registry_push.push(folder, REGISTRY_ADDRESS, *name.rsplit(":", 1))
             say(f"pushed {name} {_digest(folder)[:19]}")
@@ -48,24 +51,34 @@ def _folder(name: str) -> Path:
     return CACHE / "images" / name.split("/")[1].replace(":", "-")
 
 
-def _recipe_hash() -> str:
-    """Changes with the code that makes images, so that nobody tests on a base of yesterday's recipe."""
+def _recipe_hash(name: str) -> str:
+    """Changes with what goes into the image, so that nobody tests on a base of yesterday's recipe."""
     here = Path(__file__).resolve().parent
-    return hashlib.sha256(b"".join((here / name).read_bytes() for name in ("layers.py", "recipes.py"))).hexdigest()
+    parts = [(here / source).read_bytes() for source in ("layers.py", "rootfs.py", "recipes.py")]
+    if name == TOMCAT:
+        parts += [path.read_bytes() for path in sorted((here / "tomcat").iterdir())]
+        parts += [_identity(confd_binaries.find(dialect)) for dialect in confd_binaries.DIALECTS]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def _built(folder: Path) -> bool:
-    stamp = folder / "recipe"
-    return stamp.exists() and stamp.read_text() == _recipe_hash()
+def _identity(binary: Path | None) -> bytes:
+    """What tells one build of a binary from another without reading it."""
+    return b"none" if binary is None else f"{binary.stat().st_size} {binary.stat().st_mtime_ns}".encode()
 
 
-def _build(folder: Path, recipe: Recipe) -> None:
+def _built(name: str) -> bool:
+    stamp = _folder(name) / "recipe"
+    return stamp.exists() and stamp.read_text() == _recipe_hash(name)
+
+
+def _build(name: str) -> None:
     """Build into a folder beside, then put it in place: an interrupted build leaves no half image."""
+    folder = _folder(name)
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    recipe(fresh)
-    (fresh / "recipe").write_text(_recipe_hash())
+    IMAGES[name](fresh)
+    (fresh / "recipe").write_text(_recipe_hash(name))
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
 

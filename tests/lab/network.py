@@ -22,6 +22,7 @@ def up() -> bool:
     links = _links()
     _refuse_foreign(links)
     absent = [node for node in NODES if not _complete(node, links)]
+    cut = [node for node in NODES if node not in absent and "UP" not in links[node.link]["flags"]]
     if BRIDGE not in links:
         _ip(
             [
@@ -32,24 +33,20 @@ def up() -> bool:
             ]
         )
     _connect(absent)
+    _ip([f"link set {node.link} up" for node in cut])
     rule = _ensure_rule()
-    return bool(absent) or BRIDGE not in links or rule
+    return bool(absent or cut) or BRIDGE not in links or rule
 
 
 def down() -> None:
     """Remove every namespace, cable, the bridge and the rule that are ours; nothing of anybody else's."""
     links = _links()
     _ip([f"link delete {node.link}" for node in NODES if _ours(links.get(node.link))])
-    disconnect_all()
+    _ip([f"netns delete {node.namespace}" for node in NODES if _namespace_exists(node) and _namespace_is_ours(node)])
     if _ours(links.get(BRIDGE)):
         _ip([f"link delete {BRIDGE}"])
     while _has_rule():
         _iptables("-D", *_RULE)
-
-
-def disconnect_all() -> None:
-    """Remove the namespaces that carry our mark."""
-    _ip([f"netns delete {node.namespace}" for node in NODES if _namespace_exists(node) and _namespace_is_ours(node)])
 
 
 def set_link(node: Node, state: str) -> None:
@@ -59,7 +56,8 @@ def set_link(node: Node, state: str) -> None:
 
 def link_is_up(node: Node) -> bool:
     """Whether its cable is plugged in."""
-    return "UP" in _links()[node.link]["flags"]
+    link = _links().get(node.link)
+    return link is not None and "UP" in link["flags"]
 
 
 def _connect(nodes: Iterable[Node]) -> None:
@@ -85,7 +83,7 @@ def _connect(nodes: Iterable[Node]) -> None:
 
 
 def _complete(node: Node, links: dict[str, Any]) -> bool:
-    """Whether the node has its namespace and its cable (a cut cable is still there: that is a fault test's doing)."""
+    """Whether the node has its namespace and its cable, plugged in or not."""
     return node.link in links and _namespace_exists(node)
 
 

@@ -122,10 +122,13 @@ class Daemon:
         if grace:
             self.signal(signal.SIGTERM, inner=inner)
             wait_until(lambda: self.pid is None, grace)
-        self.signal(signal.SIGKILL, inner=inner)
-        if not wait_until(lambda: self.pid is None, 10):
+        if not wait_until(lambda: self._gone_after_kill(inner), 10):
             raise LabError(f"{self.name} (pid {self.pid}) does not die")
         self._record.unlink(missing_ok=True)
+
+    def _gone_after_kill(self, inner: bool) -> bool:
+        self.signal(signal.SIGKILL, inner=inner)
+        return self.pid is None
 
     def last_words(self, lines: int = 8) -> str:
         """The end of its log."""

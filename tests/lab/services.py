@@ -33,6 +33,7 @@ SSH = RUN / "ssh"
 SSH_KEY, SSH_KNOWN_HOSTS = SSH / "id_ed25519", SSH / "known_hosts"
 REGISTRY_PASSWORD = RUN / "registry" / "password"
 EDGE_CONF = EDGE.run / "conf.d"
+EDGE_PID = EDGE.run / "nginx.pid"
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def _edge() -> list[str]:
     config.write_text(f"""daemon off;
 user root;
 worker_processes 1;
-pid {EDGE.run}/nginx.pid;
+pid {EDGE_PID};
 error_log stderr notice;
 events {{ worker_connections 1024; }}
 http {{

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from lab.layout import CACHE, DATA, LOCK, MARK, RUN
+from lab.layout import CACHE, DATA, EDGE, LOCK, MARK, RUN
 from lab.proc import LabError, say
 
 _MARKER = f".{MARK}"
@@ -44,6 +44,19 @@ def make_folders() -> None:
     if running_cache.exists() and running_cache.read_text() != str(CACHE):
         raise LabError(f"the lab is up with its cache in {running_cache.read_text()}; use that, or take it down first")
     running_cache.write_text(str(CACHE))
+
+
+def require_up() -> None:
+    """LabError when there is no lab to act on."""
+    if not _ours(RUN):
+        raise LabError("the lab is not up; `python3 tests/lab up` starts it")
+
+
+def empty_disks() -> None:
+    """Forget what the daemons stored and the edge was told; keys and passwords stay as they are."""
+    for folder in (*DATA.iterdir(), EDGE.run):
+        if folder.is_dir():
+            shutil.rmtree(folder)
 
 
 def remove_folders(*, caches: bool) -> None:
