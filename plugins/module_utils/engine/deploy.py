@@ -1,0 +1,149 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""State started: bring the engine from what is there to what is wanted."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ..common.errors import SlipwayError
+from . import facts, images, preflight, recover, swap
+from . import plan as planning
+from .actual import Actual, Container, read
+from .payload import endpoint
+from .plan import Change, Plan
+from .task import Outcome, Task
+
+
+def started(task: Task) -> Outcome:
+    """The wanted container runs: created, replaced, started, updated or left alone."""
+    wanted, engine = task.wanted, task.engine
+    actual = read(engine, wanted.name)
+    task.guard(actual)
+    reference = wanted.image
+    auth = images.credentials(engine, task.params, reference) if reference else None
+    known = [container for container in (actual.pending, actual.base) if container is not None]
+    choice = images.resolve(engine, wanted, auth, known, offline=not task.check_mode)
+    if choice.pull and choice.digest is None and not task.check_mode:
+        choice = _fetch(task, choice, auth)  # the registry answers pulls alone: only the pull tells the digest
+    plan = _possible(task, planning.started(wanted, actual, choice), actual, choice)
+    _foresee(task, plan, actual)
+    if task.check_mode:
+        return _predicted(task, plan, actual, choice)
+    if plan.swaps and plan.recovery != "finish":
+        choice = _fetch(task, choice, auth)
+    if plan.recovery == "revert":
+        actual = recover.revert(task.job, actual)
+    return _apply(task, plan, actual, choice)
+
+
+def _fetch(task: Task, choice: images.Choice, auth: images.Auth) -> images.Choice:
+    with task.timings.measure("pull"):
+        return images.fetch(task.engine, choice, auth, may_pull=task.wanted.pull != "never")
+
+
+def _possible(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Plan:
+    """The plan without limits that this engine's kernel does not have: it would set them again for ever."""
+    limits = [change for change in plan.changes if change.option in planning.SUPPORT]
+    if not limits:
+        return plan
+    can = task.engine.info()
+    cannot = [change.option for change in limits if can.get(planning.SUPPORT[change.option]) is False]
+    if not cannot:
+        return plan
+    task.warn(f"{task.engine.host}: the kernel there does not support {', '.join(cannot)}; left as it is.")
+    live = {option: value for option, value in task.wanted.live.items() if option not in cannot}
+    before = {change.option: change.before for change in limits if change.option in cannot}
+    task.wanted = replace(task.wanted, live={**live, **{key: value for key, value in before.items() if value}})
+    return planning.started(task.wanted, actual, choice)
+
+
+def _foresee(task: Task, plan: Plan, actual: Actual) -> None:
+    """Say what was found, and fail now for what would fail later."""
+    found = recover.story(actual, plan.recovery)
+    if found:
+        task.warn(found)
+    if plan.swaps or (plan.action == "started" and plan.base is not None):
+        preflight.check(task.engine, task.wanted, actual)
+
+
+def _apply(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Outcome:
+    if plan.swaps:
+        return _swap(task, plan, actual, choice)
+    current = actual.current
+    if current is None:
+        raise SlipwayError(f"{task.engine.host}: container {task.wanted.name} disappeared while the task ran.")
+    if plan.changes:
+        update(task, current, plan.changes)
+    gate = None
+    if plan.action == "started":
+        gate = task.prove(current)
+    cleaned = _clean(task, actual)
+    if not plan.changed and not cleaned:
+        return Outcome("none", facts.of(current), facts.previous(actual.kept, True), plan.before, plan.after)
+    action = plan.action if plan.changed else "cleaned"
+    kept = None if cleaned else facts.previous(actual.kept, True)
+    return Outcome(action, task.facts_now(current), kept, plan.before, plan.after, gate)
+
+
+def _swap(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Outcome:
+    job = task.job
+    if plan.recovery == "finish":
+        old, new, serving = actual.base, actual.pending, True
+    else:
+        old = actual.current
+        new, serving = task.pristine(lambda: swap.create(job, choice, old)), old is not None and old.active
+    if new is None:
+        raise SlipwayError(f"{task.engine.host}: the new container of {task.wanted.name} disappeared meanwhile.")
+    swap.run(job, actual, old, new, serving)
+    return Outcome(
+        plan.action,
+        task.facts_now(new),
+        facts.previous(old, task.wanted.keep_previous),
+        plan.before,
+        plan.after,
+        task.wanted.gate.text(new),
+    )
+
+
+def update(task: Task, container: Container, changes: t.Sequence[Change]) -> None:
+    """Change limits, restart policy and networks of the living container."""
+    engine = task.engine
+    body = planning.host_config_update(task.wanted, changes)
+    if body:
+        for warning in engine.update(container.id, body):
+            task.warn(f"{engine.host}: {warning}")
+    for change in changes:
+        if not change.option.startswith("networks."):
+            continue
+        if change.before is not None:
+            engine.leave(container.id, change.before["name"])
+        if change.after is not None:
+            engine.join(container.id, change.after["name"], endpoint(change.after))
+
+
+def _clean(task: Task, actual: Actual) -> bool:
+    """Remove the kept container when none is to be kept any more. True if there was one."""
+    if task.wanted.keep_previous or actual.kept is None:
+        return False
+    task.engine.remove(actual.kept.id)
+    return True
+
+
+def _predicted(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Outcome:
+    """What the real run would report."""
+    wanted = task.wanted
+    if plan.swaps:
+        old = plan.base
+        expected = facts.predicted(wanted, choice)
+        return Outcome(plan.action, expected, facts.previous(old, wanted.keep_previous), plan.before, plan.after)
+    cleaned = not wanted.keep_previous and actual.kept is not None
+    action = "cleaned" if cleaned and not plan.changed else plan.action
+    container = plan.base
+    expected = facts.of(container) if container else None
+    if expected is not None and plan.changed:
+        expected = {**expected, "name": wanted.name, "status": "running"}
+    kept = None if cleaned else facts.previous(actual.kept if actual.kept is not container else None, True)
+    return Outcome(action, expected, kept, plan.before, plan.after)

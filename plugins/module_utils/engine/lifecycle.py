@@ -1,0 +1,142 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The states that need no image: stopped, absent, restarted, rolled_back."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..common.errors import SlipwayError
+from . import facts, labels, preflight, recover, swap
+from .actual import NO_POLICY, Actual, Container, read
+from .plan import image_text, state_word
+from .swap import step
+from .task import Outcome, Task
+
+
+def stopped(task: Task) -> Outcome:
+    """Nothing of this name runs; the containers stay. A restart of the daemon does not start them either."""
+    actual = _recovered(task, read(task.engine, task.wanted.name), start=False)
+    current = actual.current
+    if current is None:
+        return Outcome("none", None, facts.previous(actual.kept, True))
+    wakes = current.restart_policy["Name"] in ("always", "on-failure")
+    if not current.active and not wakes:
+        return Outcome("none", facts.of(current), facts.previous(actual.kept, True))
+    before, after = {"state": state_word(current)}, {"state": "exited" if current.active else state_word(current)}
+    if wakes:
+        before["restart_policy"], after["restart_policy"] = labels.policy_text(current.restart_policy), "no:0"
+    expected = {**facts.of(current), "status": after["state"]}
+    if not task.check_mode:
+        if wakes:
+            task.engine.update(current.id, {"RestartPolicy": dict(NO_POLICY)})
+        if current.active:
+            swap.stop(task.job, current)
+        expected = task.facts_now(current)
+    return Outcome("stopped", expected, facts.previous(actual.kept, True), before, after)
+
+
+def absent(task: Task) -> Outcome:
+    """No container that Slipway made for this name is left, the kept one included; the serving one goes last."""
+    actual = read(task.engine, task.wanted.name)
+    task.guard(actual)
+    doomed = [c for c in (*actual.strays, actual.kept, actual.restoring, actual.candidate, actual.current) if c]
+    if not doomed:
+        return Outcome("none", None)
+    before = {container.name: f"{state_word(container)}, {image_text(container)}" for container in doomed}
+    if not task.check_mode:
+        for container in doomed:
+            if container is actual.current and container.active:
+                swap.stop(task.job, container)
+            task.engine.remove(container.id)
+    return Outcome("removed", None, facts.previous(actual.current, False), before, {})
+
+
+def restarted(task: Task) -> Outcome:
+    """The container as it is, stopped and started again, and through its gate."""
+    actual = _recovered(task, read(task.engine, task.wanted.name), start=True)
+    current = actual.current
+    if current is None:
+        raise _nothing(task, "restart")
+    preflight.check_gate_of(task.engine, task.wanted, current)
+    before = {"state": state_word(current), "started_at": current.state.get("StartedAt")}
+    after = {"state": "running", "started_at": "<now>"}
+    kept = facts.previous(actual.kept, True)
+    if task.check_mode:
+        expected = {**facts.of(current), "status": "running", "restart_count": 0, "started_at": None}
+        return Outcome("restarted", expected, kept, before, after)
+    if current.active:
+        task.timings.went_down()
+        swap.stop(task.job, current)
+    gate = task.prove(current)
+    policy = swap.own_policy(current, None)
+    if policy != current.restart_policy:
+        swap.arm(task.job, current, policy)
+    return Outcome("restarted", task.facts_now(current), kept, before, after, gate)
+
+
+def rolled_back(task: Task) -> Outcome:
+    """The kept container serves again, and the current one is kept instead."""
+    actual = read(task.engine, task.wanted.name, full=True)
+    task.guard(actual)
+    if actual.restoring is not None:
+        found = recover.story(actual, "finish")
+        task.warn(found or "")
+        return _restore(task, actual, actual.restoring, actual.base, interrupted=True)
+    actual = _recovered(task, actual, start=True)
+    current, kept = actual.current, actual.kept
+    if current is not None and kept is not None and kept.labels.get(labels.REPLACES) == current.id and current.running:
+        return Outcome("none", facts.of(current), facts.previous(kept, True))
+    if kept is None:
+        raise SlipwayError(
+            f"{task.engine.host}: there is no kept container of {task.wanted.name} to go back to. Deploy the release you "
+            "want with state started, its image and its digest."
+        )
+    return _restore(task, actual, kept, current, interrupted=False)
+
+
+def _restore(task: Task, actual: Actual, back: Container, current: t.Optional[Container], interrupted: bool) -> Outcome:
+    """Swap `back` in for `current`; `interrupted` when a run before this one began it."""
+    preflight.check_gate_of(task.engine, task.wanted, back)
+    before = {"state": state_word(current), "image": image_text(current) if current else None}
+    after = {"state": "running", "image": image_text(back)}
+    if (current.release if current else None) != back.release:
+        before["release"], after["release"] = current.release if current else None, back.release
+    expected = {**facts.of(back), "name": task.wanted.name, "status": "running"}
+    previous = facts.previous(current, task.wanted.keep_previous)
+    if task.check_mode:
+        return Outcome("rolled_back", expected, previous, before, after)
+    if not interrupted:
+        task.engine.rename(back.id, labels.part_name(task.wanted.name, labels.RESTORING))
+        step("restoring")
+        back = _again(task, back)
+    serving = interrupted or (current is not None and current.active)
+    swap.run(task.job, actual, current, back, serving)
+    return Outcome("rolled_back", task.facts_now(back), previous, before, after, task.wanted.gate.text(back))
+
+
+def _again(task: Task, container: Container) -> Container:
+    attrs = task.engine.inspect(container.id)
+    if attrs is None:
+        raise SlipwayError(f"{task.engine.host}: container {container.described()} disappeared meanwhile.")
+    return Container(attrs)
+
+
+def _recovered(task: Task, actual: Actual, start: bool) -> Actual:
+    """Guarded, and with an interrupted swap taken back; in check mode only as far as looking goes."""
+    task.guard(actual)
+    found = recover.story(actual, "revert")
+    if found is None:
+        return actual
+    task.warn(found)
+    if task.check_mode:
+        kept = None if actual.base is actual.kept else actual.kept
+        return Actual(actual.name, current=actual.base, kept=actual.restoring or kept, strays=actual.strays)
+    return recover.revert(task.job, actual, start)
+
+
+def _nothing(task: Task, verb: str) -> SlipwayError:
+    return SlipwayError(
+        f"{task.engine.host}: there is no container {task.wanted.name} to {verb}. Deploy it with state started."
+    )

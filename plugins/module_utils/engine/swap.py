@@ -1,0 +1,356 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Replacing a container so that at every instant one is serving or can be started.
+
+The order: create the new one under a temporary name, take the old one's restart policy and stop it, start the new one,
+gate, soak, remove what was kept before, put the old one aside, give the new one the name and its restart policy. The
+rename to the plain name is the commit: a container of that name has passed its gate. Whoever finds another part of the
+play filled (labels.CANDIDATE, labels.RESTORING) has found an interrupted swap; recover.py says what becomes of it.
+
+`step` is called after each step, with its name from STEPS. It does nothing; tests put a kill in its place.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from ..common.deadline import Deadline
+from ..common.errors import ConflictError, ParameterError, SlipwayError, UnreachableError
+from . import labels, payload, probes, why
+from .actual import NO_POLICY, Actual, Container, release_of
+from .desired import Wanted
+from .engine import Engine, stop_timeout
+from .gate import Gate, GateError, GateSpec, Passed
+from .images import Choice
+from .timings import Timings
+
+STEPS = (
+    "created",
+    "joined",
+    "disarmed",
+    "stopped",
+    "started",
+    "gated",
+    "soaked",
+    "cleared",
+    "retired",
+    "promoted",
+    "armed",
+    "discarded",
+)
+REVERT_STEPS = ("reverting", "restarted", "rearmed", "renamed", "removed")
+REVERT_PATIENCE = 30.0  # seconds that a revert waits for an engine that does not answer
+REVERT_SOAK = 2.0  # seconds that the old container has to run again
+
+
+def step(name: str) -> None:
+    """The seam for fault injection: called when the step `name` has been done."""
+
+
+@dataclass
+class Job:
+    """What a swap works with."""
+
+    engine: Engine
+    wanted: Wanted
+    timings: Timings
+    warn: t.Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a failed swap ended: `action` is the word in the result, `text` says what runs now."""
+
+    action: str
+    text: str
+
+
+def create(job: Job, image: Choice, replaced: t.Optional[Container]) -> Container:
+    """The new container under its temporary name, on all its networks, not started. A bad spec fails here, removed."""
+    engine, wanted = job.engine, job.wanted
+    reference = wanted.image.text if wanted.image else image.create_from
+    marks = payload.container_labels(wanted, reference, image.digest or "", replaced)
+    name = labels.part_name(wanted.name, labels.CANDIDATE)
+    with job.timings.measure("create"):
+        made, warnings = engine.create(name, payload.create_payload(wanted, image.create_from, marks))
+        for warning in warnings:
+            job.warn(f"{engine.host}: {warning}")
+        step("created")
+        try:
+            return _complete(job, made, image)
+        except SlipwayError:
+            engine.remove(made)
+            raise
+
+
+def _complete(job: Job, made: str, image: Choice) -> Container:
+    """Connect the created container to its other networks, and check that it is what was asked for."""
+    engine, wanted = job.engine, job.wanted
+    for network in wanted.networks[1:]:
+        engine.join(made, network["name"], payload.endpoint(network))
+    attrs = engine.inspect(made)
+    if attrs is None:
+        raise ConflictError(f"{engine.host}: the new container of {wanted.name} was removed while it was made.")
+    new = Container(attrs)
+    if attrs["Image"] != image.id:
+        raise ConflictError(
+            f"{engine.host}: {image.create_from} became {attrs['Image']} while {wanted.name} was created from it, instead "
+            f"of {image.id}. Somebody moved the tag; run it again."
+        )
+    if wanted.gate.docker and not new.has_healthcheck:
+        raise ParameterError(
+            f"{engine.host}: gate.docker is true, but neither the image nor the healthcheck option has a HEALTHCHECK."
+        )
+    step("joined")
+    return new
+
+
+def run(job: Job, actual: Actual, old: t.Optional[Container], new: Container, serving: bool) -> Passed:
+    """Let `new` take over from `old`, and give it the name. `serving`: the old one has to run again after a failure.
+
+    Raises the failure after having dealt with it as `failure_action` says; its facts have action, why and timings.
+    """
+    side_by_side = job.wanted.strategy == "start_first"
+    try:
+        still_ours(job, actual, new)
+    except ConflictError:
+        if labels.part_name(job.wanted.name, labels.CANDIDATE) == new.name and not new.active:
+            job.engine.remove(new.id)
+        raise
+    try:
+        if old is not None and not side_by_side:
+            retire(job, old)
+        passed = prove(job, new)
+        if old is not None and side_by_side:
+            retire(job, old)
+    except SlipwayError as failure:
+        raise failed(job, failure, old, new, serving) from failure
+    commit(job, actual, old, new)
+    return passed
+
+
+def still_ours(job: Job, actual: Actual, new: t.Optional[Container]) -> None:
+    """ConflictError when the containers are no longer the ones that were planned with: the last look before the switch."""
+    listed = job.engine.containers(label=f"{labels.NAME}={job.wanted.name}")
+    refuse_newer(job, ((summary["Id"], release_of(summary.get("Labels") or {})) for summary in listed))
+    known = {container.id for container in actual.all()} | ({new.id} if new else set())
+    unknown = sorted({summary["Id"][:12] for summary in listed if summary["Id"] not in known})
+    if unknown:
+        raise ConflictError(
+            f"{job.engine.host}: another container of {job.wanted.name} ({', '.join(unknown)}) appeared meanwhile: "
+            "somebody else is deploying it. The old container was left alone."
+        )
+
+
+def refuse_newer(job: Job, releases: t.Iterable[t.Tuple[str, t.Optional[int]]]) -> None:
+    """Fencing: ConflictError when any of the containers is of a newer release than this deployer's."""
+    ours = job.wanted.release
+    for container, release in releases:
+        if ours is not None and release is not None and release > ours:
+            raise ConflictError(
+                f"{job.engine.host}: container {container[:12]} of {job.wanted.name} is of release {release}, and this is "
+                f"the deployer of release {ours}: a newer release is never replaced by an older one. To go back, deploy "
+                "the older image as a new release."
+            )
+
+
+def retire(job: Job, old: Container) -> None:
+    """Take the old container's restart policy, so that no daemon restart starts it beside the new one, and stop it."""
+    if old.restart_policy["Name"] != "no":
+        job.engine.update(old.id, {"RestartPolicy": dict(NO_POLICY)})
+    step("disarmed")
+    if old.active:
+        if job.wanted.strategy == "stop_first":
+            job.timings.went_down()
+        stop(job, old)
+    step("stopped")
+
+
+def stop(job: Job, container: Container) -> None:
+    with job.timings.measure("stop"):
+        if container.state.get("Paused"):
+            job.engine.unpause(container.id)  # a frozen process cannot end by itself
+        job.engine.stop(container.id, stop_timeout(container.attrs))
+
+
+def prove(job: Job, new: Container) -> Passed:
+    """Start the container, and have it pass gate and soak."""
+    with job.timings.measure("start"):
+        if new.state.get("Paused"):
+            job.engine.unpause(new.id)
+        job.engine.start(new.id)
+    step("started")
+    with job.timings.measure("gate"):
+        gate = open_gate(job, job.wanted.gate, new.id)
+        passed = gate.run()
+        job.timings.came_up(passed.serving_since)
+        step("gated")
+        gate.soak()
+    step("soaked")
+    return passed
+
+
+def open_gate(job: Job, spec: GateSpec, container: str) -> Gate:
+    """The gate for a started container, with its probes aimed at where it is now."""
+    attrs = job.engine.inspect(container)
+    if attrs is None:
+        raise SlipwayError(f"{job.engine.host}: container {container[:12]} is gone.")
+    started = Container(attrs)
+
+    def look() -> t.Optional[Container]:
+        now = job.engine.inspect(container)
+        return Container(now) if now else None
+
+    aimed = probes.build(spec, job.engine, started) if started.running else []
+    return Gate(spec, look, aimed)
+
+
+def commit(job: Job, actual: Actual, old: t.Optional[Container], new: Container) -> None:
+    """Swap the names. An error here leaves the new container serving; the next run finishes."""
+    engine, wanted = job.engine, job.wanted
+    kept_name = labels.part_name(wanted.name, labels.KEPT)
+    try:
+        if actual.kept is not None and actual.kept.id not in (new.id, old.id if old else ""):
+            engine.remove(actual.kept.id)
+        step("cleared")
+        if old is not None and old.name != kept_name:
+            engine.rename(old.id, kept_name)
+        step("retired")
+        engine.rename(new.id, wanted.name)
+        step("promoted")
+        arm(job, new, policy_of(job, new, old))
+        step("armed")
+        if old is not None and not wanted.keep_previous:
+            engine.remove(old.id)
+        step("discarded")
+    except SlipwayError as error:
+        raise SlipwayError(
+            f"{error.msg} The new container {new.described()} has passed its gate and serves; what is left is to swap the "
+            "names. Run the same task again to finish that.",
+            changed=True,
+            action="interrupted",
+            timings=job.timings.facts(),
+        ) from error
+
+
+def policy_of(job: Job, new: Container, old: t.Optional[Container]) -> t.Dict[str, t.Any]:
+    """The restart policy a promoted container gets: what is wanted, or for a restored one what it had."""
+    if job.wanted.state == "started":
+        return job.wanted.restart_policy
+    return own_policy(new, old)
+
+
+def own_policy(container: Container, successor: t.Optional[Container]) -> t.Dict[str, t.Any]:
+    """The policy a disarmed container had: noted by the one that replaced it, else in its spec, else what it has."""
+    marks = successor.labels if successor else {}
+    if marks.get(labels.REPLACES) == container.id and container.restart_policy["Name"] == "no":
+        noted = labels.policy_from_text(marks.get(labels.REPLACED_POLICY, ""))
+        if noted["Name"] not in ("", "no"):
+            return noted
+    return container.spec.get("restart_policy") or container.restart_policy
+
+
+def arm(job: Job, container: Container, policy: t.Mapping[str, t.Any]) -> None:
+    """Give it its restart policy, now that it is the one to be kept alive."""
+    job.engine.update(container.id, {"RestartPolicy": dict(policy)})
+
+
+def failed(job: Job, failure: SlipwayError, old: t.Optional[Container], new: Container, serving: bool) -> SlipwayError:
+    """Deal with a failed swap as `failure_action` says; the error to raise, saying why, and what runs now."""
+    reason = why.facts(job.engine, new, failure, job.wanted.secrets)
+    action = job.wanted.failure_action
+    try:
+        if action == "rollback":
+            ending = revert(job, old, new, serving)
+        elif action == "stop":
+            job.engine.stop(new.id, stop_timeout(new.attrs))
+            rest = "the old container goes on" if job.wanted.strategy == "start_first" and old else "nothing serves now"
+            ending = Ending("stopped", f"It was stopped and is left for inspection as {new.name}; {rest}.")
+        else:
+            rest = "the old container goes on" if job.wanted.strategy == "start_first" else "the old one stays stopped"
+            ending = Ending(
+                "kept", f"It is left as it is, as {new.name}; {rest if old else 'there was none before it'}."
+            )
+    except SlipwayError as second:
+        ending = Ending(
+            "interrupted", f"Going back failed too: {second.msg} Run the same task again: it goes on from there."
+        )
+    head = f"{job.engine.host}: {job.wanted.name}: the new container {new.described()} "
+    said = f"did not pass its gate: {failure.msg}." if isinstance(failure, GateError) else f"failed: {failure.msg}"
+    error = type(failure) if type(failure) in (ConflictError, ParameterError, UnreachableError) else SlipwayError
+    message = why.masked(f"{head}{said} {ending.text}", job.wanted.secrets)
+    return error(message, changed=True, action=ending.action, why=reason, timings=job.timings.facts())
+
+
+def revert(job: Job, old: t.Optional[Container], new: Container, serving: bool) -> Ending:
+    """Stop the new container, let the old one serve again, and only then take the new one away.
+
+    While the new one is there, whoever comes after a crash sees an unfinished swap and goes on from here.
+    """
+    engine = job.engine
+    _insist(lambda: engine.stop(new.id, stop_timeout(new.attrs)))
+    step("reverting")
+    text = "It was removed; there was none before it, so nothing runs now."
+    if old is not None:
+        text = _bring_back(job, old, new, serving)
+    put_away(job, new)
+    step("removed")
+    return Ending("reverted", text)
+
+
+def put_away(job: Job, new: Container) -> None:
+    """Remove the container of a swap that is off; one that was being restored goes back to being kept."""
+    if new.name == labels.part_name(job.wanted.name, labels.RESTORING):
+        job.engine.rename(new.id, labels.part_name(job.wanted.name, labels.KEPT))
+    else:
+        job.engine.remove(new.id)
+
+
+def _bring_back(job: Job, old: Container, new: Container, serving: bool) -> str:
+    """Start the old container if it served, check it, give it back its policy and name; what runs now, as text."""
+    engine = job.engine
+    doubt = ""
+    if serving:
+        _insist(lambda: engine.start(old.id))
+        step("restarted")
+        doubt = _doubt(job, old)
+    arm(job, old, own_policy(old, new) if old.restart_policy["Name"] == "no" else old.restart_policy)
+    step("rearmed")
+    if old.name != job.wanted.name:
+        engine.rename(old.id, job.wanted.name)
+    step("renamed")
+    if not serving:
+        return f"Reverted: the old container {old.described()} is back, stopped as it was before."
+    if doubt:
+        return f"Reverted: the old container {old.described()} was started again, but {doubt}. Look at it now."
+    return f"Reverted: the old container {old.described()} runs again."
+
+
+def _doubt(job: Job, old: Container) -> str:
+    """What speaks against the old container serving again, or nothing. It is asked what any release can answer."""
+    spec = replace(job.wanted.gate.of_any_release(), soak=min(job.wanted.gate.soak, REVERT_SOAK))
+    try:
+        try:
+            gate = open_gate(job, spec, old.id)
+        except ParameterError:  # the new release's gate asks a port that the old one does not have
+            gate = open_gate(job, replace(spec, http=None, tcp_port=None), old.id)
+        passed = gate.run()
+        job.timings.came_up(passed.serving_since)
+        gate.soak()
+    except SlipwayError as error:
+        return error.msg
+    return ""
+
+
+def _insist(action: t.Callable[[], None]) -> None:
+    """Do it, trying again for a while when the engine does not answer: a revert is worth waiting for."""
+    deadline = Deadline(REVERT_PATIENCE)
+    while True:
+        try:
+            return action()
+        except UnreachableError:
+            if deadline.expired():
+                raise
+            deadline.pause(1.0)
