@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 try:
@@ -32,7 +33,6 @@ SPEC = options.LEDGER + Spec(
     required_by={"to": ("app", "environment_name"), "version": ("app", "environment_name")},
 )
 _LISTED = 10  # possible versions that an error names
-Scope = t.Tuple[str, str]
 
 
 def run(params: Params, context: Context, clock: t.Optional[Clock] = None) -> Result:
@@ -49,20 +49,58 @@ def run(params: Params, context: Context, clock: t.Optional[Clock] = None) -> Re
         return {"changed": False, **_answer(session, given)}
 
 
+class Place:
+    """One app in one environment, each question asked of the database once."""
+
+    def __init__(self, session: Session, app: str, environment: str) -> None:
+        self._session = session
+        self._releases: t.Dict[int, releases.Release] = {}
+        self.scope = (app, environment)
+
+    @functools.cached_property
+    def entries(self) -> t.List[rules.Entry]:
+        return releases.entries(self._session, *self.scope)
+
+    @functools.cached_property
+    def arrivals(self) -> t.List[arrivals.Arrival]:
+        return arrivals.available(self._session, *self.scope)
+
+    @functools.cached_property
+    def lock(self) -> t.Optional[leases.Lease]:
+        return leases.in_force(self._session, *self.scope)
+
+    def release(self, entry: t.Optional[rules.Entry]) -> t.Optional[releases.Release]:
+        """The whole release of an entry."""
+        if entry is None:
+            return None
+        if entry.number not in self._releases:
+            self._releases.update(releases.details(self._session, *self.scope, [entry.number]))
+        return self._releases[entry.number]
+
+    def history(self, limit: int) -> t.List[releases.Release]:
+        return releases.newest(self._session, *self.scope, limit)
+
+    def hosts(self) -> t.Dict[str, outcomes.Outcome]:
+        return outcomes.last_of_hosts(self._session, *self.scope)
+
+
 def _answer(session: Session, params: Params) -> Result:
     app, environment = params["app"], params["environment_name"]
-    everywhere = _scopes(session, app)
-    in_use = [item for scope in everywhere for item in _in_use(session, scope, params["keep"])]
+    places = {scope: Place(session, *scope) for scope in _scopes(session, app)}
+    in_use = [item for place in places.values() for item in _in_use(place, params["keep"])]
+    one = None
+    if app is not None and environment is not None:
+        one = places.get((app, environment)) or Place(session, app, environment)
     return {
-        **_of_environment(session, params),
+        **(_of_place(one, params) if one else _NOBODY),
         "next_version": _next_version(session, app) if app else None,
-        "environments": [_summary(session, scope) for scope in everywhere if environment in (None, scope[1])],
+        "environments": [_summary(place) for scope, place in places.items() if environment in (None, scope[1])],
         "digests_in_use": sorted({item["digest"] for item in in_use}),
         "in_use": in_use,
     }
 
 
-def _scopes(session: Session, app: t.Optional[str]) -> t.List[Scope]:
+def _scopes(session: Session, app: t.Optional[str]) -> t.List[t.Tuple[str, str]]:
     """Every app and environment that the ledger knows, or those of one app."""
     scopes = tables().scopes
     query = sa.select(scopes.c.app, scopes.c.environment).order_by(scopes.c.app, scopes.c.environment)
@@ -75,37 +113,35 @@ def _next_version(session: Session, app: str) -> str:
     return rules.next_version(built[0] if built else None, set(built))
 
 
-def _in_use(session: Session, scope: Scope, keep: int) -> t.List[t.Dict[str, t.Any]]:
-    entries = releases.entries(session, *scope)
-    reasons = rules.in_use(entries, keep)
+def _in_use(place: Place, keep: int) -> t.List[t.Dict[str, t.Any]]:
+    reasons = rules.in_use(place.entries, keep)
     return [
         {
-            "app": scope[0],
-            "environment_name": scope[1],
+            "app": place.scope[0],
+            "environment_name": place.scope[1],
             "release": entry.number,
             "version": entry.version,
             "digest": entry.digest,
             "why": reasons[entry.number],
         }
-        for entry in entries
+        for entry in place.entries
         if entry.number in reasons
     ]
 
 
-def _summary(session: Session, scope: Scope) -> t.Dict[str, t.Any]:
-    entries = releases.entries(session, *scope)
-    there = arrivals.available(session, *scope)
+def _summary(place: Place) -> t.Dict[str, t.Any]:
     return {
-        "app": scope[0],
-        "environment_name": scope[1],
-        "current": releases.detail(session, *scope, rules.current(entries)),
-        "previous": releases.detail(session, *scope, rules.previous(entries)),
-        "open": releases.detail(session, *scope, rules.open_release(entries)),
-        "newest": there[0] if there else None,
-        "lock": leases.in_force(session, *scope),
+        "app": place.scope[0],
+        "environment_name": place.scope[1],
+        "current": place.release(rules.current(place.entries)),
+        "previous": place.release(rules.previous(place.entries)),
+        "open": place.release(rules.open_release(place.entries)),
+        "newest": place.arrivals[0] if place.arrivals else None,
+        "lock": place.lock,
     }
 
 
+# What is answered about one app in one environment, where these two are not named.
 _NOBODY: Result = {
     "current": None,
     "previous": None,
@@ -122,25 +158,19 @@ _NOBODY: Result = {
 }
 
 
-def _of_environment(session: Session, params: Params) -> Result:
-    """The answers about one app in one environment; empty ones unless both are named."""
-    app, environment = params["app"], params["environment_name"]
-    if app is None or environment is None:
-        return dict(_NOBODY)
-    scope = (app, environment)
-    entries = releases.entries(session, *scope)
-    target = _target(entries, params)
-    there = arrivals.available(session, *scope)
-    summary = _summary(session, scope)
+def _of_place(place: Place, params: Params) -> Result:
+    """The answers about one app in one environment."""
+    target = _target(place.entries, params)
+    summary = _summary(place)
     return {
         **{name: summary[name] for name in ("current", "previous", "open", "newest", "lock")},
-        "rollback_target": releases.detail(session, *scope, target.entry),
+        "rollback_target": place.release(target.entry),
         "rollback_reason": target.reason,
-        "history": releases.newest(session, *scope, params["limit"]),
-        "candidates": there,
-        "candidate": _candidate(there, params),
-        "healthy_versions": rules.healthy_versions(entries),
-        "hosts": outcomes.last_of_hosts(session, *scope),
+        "history": place.history(params["limit"]),
+        "candidates": place.arrivals,
+        "candidate": _candidate(place.arrivals, params),
+        "healthy_versions": rules.healthy_versions(place.entries),
+        "hosts": place.hosts(),
     }
 
 
