@@ -16,6 +16,7 @@ from .task import Outcome, Task
 
 STATES: t.Dict[str, t.Callable[[Task], Outcome]] = {
     "started": deploy.started,
+    "pulled": deploy.pulled,
     "stopped": lifecycle.stopped,
     "absent": lifecycle.absent,
     "restarted": lifecycle.restarted,

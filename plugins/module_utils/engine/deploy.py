@@ -39,6 +39,17 @@ def started(task: Task) -> Outcome:
     return _apply(task, plan, actual, choice)
 
 
+def pulled(task: Task) -> Outcome:
+    """The wanted image is on the engine, verified by its digest; containers are not looked at."""
+    wanted, engine = task.wanted, task.engine
+    auth = images.credentials(engine, task.params, wanted.image) if wanted.image else None
+    choice = images.resolve(engine, wanted, auth, (), offline=not task.check_mode)
+    if not choice.pull:
+        return Outcome("none", None)
+    fetched = choice if task.check_mode else _fetch(task, choice, auth)
+    return Outcome("pulled", None, None, {"image": None}, {"image": fetched.digest or choice.pull})
+
+
 def _fetch(task: Task, choice: images.Choice, auth: images.Auth) -> images.Choice:
     with task.timings.measure("pull"):
         return images.fetch(task.engine, choice, auth, may_pull=task.wanted.pull != "never")

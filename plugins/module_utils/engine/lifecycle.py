@@ -70,9 +70,8 @@ def restarted(task: Task) -> Outcome:
         task.timings.went_down()
         swap.stop(task.job, current)
     gate = task.prove(current)
-    policy = swap.own_policy(current, None)
-    if policy != current.restart_policy:
-        swap.arm(task.job, current, policy)
+    if current.restart_policy["Name"] == "no":  # state stopped took it
+        swap.arm(task.job, current, swap.own_policy(current, None))
     return Outcome("restarted", task.facts_now(current), kept, before, after, gate)
 
 
@@ -84,6 +83,8 @@ def rolled_back(task: Task) -> Outcome:
         found = recover.story(actual, "finish")
         task.warn(found or "")
         return _restore(task, actual, actual.restoring, actual.base, interrupted=True)
+    if actual.candidate is not None and actual.base is not None:
+        return _taken_back(task, actual, actual.candidate, actual.base)
     actual = _recovered(task, actual, start=True)
     current, kept = actual.current, actual.kept
     if current is not None and kept is not None and kept.labels.get(labels.REPLACES) == current.id and current.running:
@@ -94,6 +95,21 @@ def rolled_back(task: Task) -> Outcome:
             "want with state started, its image and its digest."
         )
     return _restore(task, actual, kept, current, interrupted=False)
+
+
+def _taken_back(task: Task, actual: Actual, candidate: Container, base: Container) -> Outcome:
+    """A swap that did not come to its end is what there is to go back from: the container before it serves again."""
+    task.warn(recover.story(actual, "revert") or "")
+    before = {"state": state_word(base), "candidate": image_text(candidate)}
+    after = {"state": "running"}
+    if task.check_mode:
+        return Outcome(
+            "rolled_back", {**facts.of(base), "name": task.wanted.name, "status": "running"}, None, before, after
+        )
+    back = recover.revert(task.job, actual, start=True).current
+    if back is None:
+        raise SlipwayError(f"{task.engine.host}: container {base.described()} disappeared meanwhile.")
+    return Outcome("rolled_back", task.facts_now(back), None, before, after)
 
 
 def _restore(task: Task, actual: Actual, back: Container, current: t.Optional[Container], interrupted: bool) -> Outcome:

@@ -10,7 +10,7 @@ import typing as t
 from ..common.spec import Spec
 from .connection import CONNECTION
 
-STATES = ("started", "stopped", "absent", "restarted", "rolled_back")
+STATES = ("started", "pulled", "stopped", "absent", "restarted", "rolled_back")
 
 
 def _strings(**more: t.Any) -> t.Dict[str, t.Any]:
@@ -131,7 +131,7 @@ APP_CONTAINER_SPEC = (
             "app": {"type": "str"},
             "environment_name": {"type": "str"},
         },
-        required_if=(("state", "started", ("image",)),),
+        required_if=(("state", "started", ("image",)), ("state", "pulled", ("image",))),
         required_together=(("registry_username", "registry_password"),),
         mutually_exclusive=(("registry_username", "registry_auth_file"),),
     )

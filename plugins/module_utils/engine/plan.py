@@ -145,7 +145,9 @@ def _limit_changes(wanted: Wanted, container: Container) -> t.List[Change]:
         before = config.get(key)
         before = unset if before in (None, 0, "") or (option == "pids_limit" and before < 0) else before
         if before != after:
-            changes.append(Change(option, before, after, live=can_unset or after != unset))
+            changes.append(
+                Change(option, shown(option, before), shown(option, after), live=can_unset or after != unset)
+            )
     if container.restart_policy != wanted.restart_policy:
         before_policy = labels.policy_text(container.restart_policy)
         changes.append(Change("restart_policy", before_policy, labels.policy_text(wanted.restart_policy), live=True))
@@ -223,6 +225,11 @@ def _plan(
     return Plan(action, base, changes, recovery, before, after)
 
 
+def shown(option: str, value: t.Any) -> t.Any:
+    """A limit as people write it, for the diff: CPUs as a number of them."""
+    return value / 1_000_000_000 if option == "cpus" else value
+
+
 def state_word(container: t.Optional[Container]) -> str:
     if container is None:
         return "absent"
@@ -233,6 +240,8 @@ def creation(wanted: Wanted, image: Choice) -> t.Dict[str, t.Any]:
     """The whole of a new container for the diff, secrets by name alone."""
     spec: t.Dict[str, t.Any] = {**wanted.static, **wanted.live}
     spec["restart_policy"] = labels.policy_text(wanted.restart_policy)
+    if "cpus" in spec:
+        spec["cpus"] = shown("cpus", spec["cpus"])
     if wanted.secrets:
         spec["secret_env"] = dict.fromkeys(sorted(wanted.secrets), SECRET)
     spec.update(image=choice_text(image), config_revision=wanted.config_revision, release=wanted.release)
