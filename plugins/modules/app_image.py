@@ -413,7 +413,7 @@ layers:
       type: bool
       sample: false
 bytes_uploaded:
-  description: Bytes of layers and config that were sent to the registry, or would be. About that with O(method=dockerfile).
+  description: Bytes of layers and config that were sent to the registry, or would be; of layers with O(method=dockerfile).
   returned: success
   type: int
   sample: 18123

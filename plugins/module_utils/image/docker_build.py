@@ -26,6 +26,7 @@ except ImportError:  # app_image requires docker before it comes here
     urllib3 = None
 
 _SHOWN_LINES = 20
+_NOISE = ("--->", "Removing intermediate container")
 _HUB_KEY = "https://index.docker.io/v1/"
 _DENIED = ("denied", "unauthorized", "authentication required", "no basic auth")
 
@@ -56,10 +57,10 @@ class Build:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What the engine says it pushed: the manifest's digest, and about how many bytes of layers it sent."""
+    """What the engine says it pushed: the manifest's digest, and the first 12 hex digits of the diff_ids that it sent."""
 
     digest: str
-    sent: int
+    layers: t.FrozenSet[str]
 
 
 def context_entries(build: Build) -> t.List[Entry]:
@@ -144,11 +145,12 @@ class Engine:
         tail: t.Deque[str] = collections.deque(maxlen=_SHOWN_LINES)
         image_id = ""
         for event in self._events(stream, what, deadline):
-            tail.extend(str(event.get("stream") or "").splitlines())
+            lines = str(event.get("stream") or "").splitlines()
+            tail.extend(line for line in lines if line.strip() and not line.strip().startswith(_NOISE))
             if event.get("status") and not event.get("progressDetail"):
                 tail.append(str(event["status"]))
             if _error(event):
-                raise self._failure(what, _error(event), [line for line in tail if line.strip()])
+                raise self._failure(what, _error(event), list(tail))
             image_id = (event.get("aux") or {}).get("ID") or image_id
         if not image_id:
             raise SlipwayError(f"{self.url}: {what}: the engine ended its answer without an image.", log=list(tail))
@@ -167,20 +169,16 @@ class Engine:
 
     def _pushed(self, stream: t.Iterator[t.Dict[str, t.Any]], what: str, deadline: Deadline) -> Pushed:
         digest = ""
-        sizes: t.Dict[str, int] = {}
-        sent = 0
+        sent: t.Set[str] = set()
         for event in self._events(stream, what, deadline):
             if _error(event):
                 raise self._failure(what, _error(event), [])
-            layer = str(event.get("id") or "")
-            if event.get("status") == "Pushing":
-                sizes[layer] = int((event.get("progressDetail") or {}).get("current") or sizes.get(layer, 0))
-            elif event.get("status") == "Pushed":
-                sent += sizes.get(layer, 0)
+            if event.get("status") == "Pushed":
+                sent.add(str(event.get("id")))
             digest = (event.get("aux") or {}).get("Digest") or digest
         if not digest:
             raise SlipwayError(f"{self.url}: {what}: the engine ended its answer without the image's digest.")
-        return Pushed(digest, sent)
+        return Pushed(digest, frozenset(sent))
 
     def _events(
         self, stream: t.Iterator[t.Dict[str, t.Any]], what: str, deadline: Deadline

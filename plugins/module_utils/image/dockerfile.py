@@ -174,7 +174,6 @@ def _build_and_push(work: _Work, engine: Engine, watch: Stopwatch) -> Result:
         work.names.refuse_overwrite()  # what the engine made has no digest before it is pushed
         pushed = engine.push(image_id, order.image, login, deadline)
         watch.lap("push")
-    work.bytes_uploaded = pushed.sent
     new = work.names.existing()
     if new is None or new.manifest.digest != pushed.digest:
         raise SlipwayError(
@@ -182,6 +181,9 @@ def _build_and_push(work: _Work, engine: Engine, watch: Stopwatch) -> Result:
             f"{new.manifest.digest if new else 'that there is no such image'}. Somebody else pushed at the same time, or "
             "the engine knows another registry by this name."
         )
+    work.bytes_uploaded = sum(
+        layer.size for layer, diff_id in zip(new.layers, config.diff_ids(new.config)) if diff_id[7:19] in pushed.layers
+    )
     moved = work.names.complete(new.manifest)
     return work.result(new, changed=bool(moved) or work.old is None or work.old.manifest.digest != pushed.digest)
 
