@@ -132,7 +132,7 @@ options:
   why:
     description: With O(state=recorded), why the host failed, as text or as the C(why) of M(slipway.delivery.app_container).
     type: raw
-  message:
+  summary:
     description: With O(state=closed), what there is to say about the end.
     type: str
   lock_owner:
@@ -217,6 +217,7 @@ EXAMPLES = r"""
     state: closed
     release: "{{ opened.release.number }}"
     outcome: healthy
+    summary: 2 of 2 hosts switched
 """
 
 RETURN = r"""

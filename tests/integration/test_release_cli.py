@@ -38,7 +38,7 @@ ROLL_OUT = [
     release("built", artifact={"md5": "9e107d9d372bb6826bd81d3542a419d6", "size": 10485760}, **image("1.0.0")),
     release("opened", run_spec={"ports": ["8080:8080"], "memory": "1g"}, config_revision="c1", **image("1.0.0")),
     release("recorded", release=1, host="h1", outcome="switched", container_id="c0", timings={"gate": 1.5}),
-    release("closed", release=1, outcome="healthy", message="1 of 1 hosts"),
+    release("closed", release=1, outcome="healthy", summary="1 of 1 hosts"),
 ]
 REST = [
     release("opened", run_spec={"memory": "1g", "ports": ["8080:8080"]}, config_revision="c1", **image("1.0.0")),

@@ -48,7 +48,7 @@ SPEC = options.LEDGER + Spec(
         "container_id": {"type": "str"},
         "timings": {"type": "dict"},
         "why": {"type": "raw"},
-        "message": {"type": "str"},
+        "summary": {"type": "str"},  # the column's name, message, is one that Ansible keeps for itself
         "lock_owner": {"type": "str"},
         "lease": {"type": "str", "default": leases.DEFAULT_LEASE},
         "lock_wait": {"type": "str", "default": "0"},
@@ -85,7 +85,7 @@ def run(params: Params, context: Context, clock: t.Optional[Clock] = None) -> Re
 
 def _without_blanks(params: Params) -> Params:
     """Optional texts that came out of a template empty are not given: `build_url: "{{ lookup('env', 'BUILD_URL') }}"`."""
-    optional = ("build_url", "owner", "reason", "message", "config_revision", "container_id", "lock_owner", "why")
+    optional = ("build_url", "owner", "reason", "summary", "config_revision", "container_id", "lock_owner", "why")
     return {name: None if name in optional and value == "" else value for name, value in params.items()}
 
 

@@ -197,7 +197,7 @@ def plan_closed(session: Session, params: Params, check_mode: bool) -> Plan:
         return _plan_closed_predicted(session, params, known)
     if release["state"] != rules.OPEN:
         return _plan_closed_again(session, params, release, known)
-    message = content.scrubbed(params["message"])
+    message = content.scrubbed(params["summary"])
     closed = {**release, "state": outcome, "message": message, "closed_at": session.now}
     after = rules.with_state(known, release["number"], outcome)
     answer = {"release": closed, **standing(session, params, after)}

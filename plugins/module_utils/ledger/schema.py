@@ -51,8 +51,8 @@ def check(version: int, shown: str) -> None:
         )
 
 
-def upgrade(conn: t.Any, version: int, steps: t.Mapping[int, Step] = STEPS) -> None:
+def upgrade(conn: t.Any, version: int) -> None:
     """Run the steps after `version`, in order, inside the caller's transaction."""
-    for number in sorted(step for step in steps if step > version):
-        steps[number](conn)
+    for number in sorted(step for step in STEPS if step > version):
+        STEPS[number](conn)
         conn.execute(tables().schema.insert().values(version=number, applied_at=stamp(utc_now())))

@@ -97,7 +97,7 @@ def test_other_content_abandons_what_was_left_open(ledger):
 def test_closing_moves_current(ledger):
     ledger.released("1.0.0")
     number = ledger.opened("1.1.0")["release"]["number"]
-    closed = ledger.task("closed", release=number, outcome="healthy", message="2 of 2 hosts")
+    closed = ledger.task("closed", release=number, outcome="healthy", summary="2 of 2 hosts")
     assert (closed["current"]["number"], closed["previous"]["number"]) == (2, 1)
     assert (closed["release"]["message"], closed["release"]["state"]) == ("2 of 2 hosts", "healthy")
     number = ledger.opened("1.2.0")["release"]["number"]
