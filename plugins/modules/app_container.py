@@ -41,16 +41,19 @@ options:
   state:
     description:
       - V(started) - the wanted container runs.
+      - V(pulled) - the image is on the engine, verified; containers are not looked at.
       - V(stopped) - the container stays and does not run. Where there is none, nothing is done.
       - V(absent) - every container that Slipway made for O(name) is removed, the kept one included.
       - V(restarted) - the container is stopped, started and gated as it is; its options are not compared.
       - V(rolled_back) - the kept container and the current one change places, behind the gate. Doing it again does nothing.
+        After a swap that did not come to its end, the container before it serves again.
     type: str
-    choices: [started, stopped, absent, restarted, rolled_back]
+    choices: [started, pulled, stopped, absent, restarted, rolled_back]
     default: started
   image:
     description:
-      - The image, C(registry/repository:tag), C(registry/repository@sha256:…), or both. Required with O(state=started).
+      - The image, C(registry/repository:tag), C(registry/repository@sha256:…), or both. Required with O(state=started)
+        and O(state=pulled).
     type: str
   digest:
     description:

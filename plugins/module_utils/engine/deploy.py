@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import replace
 
 from ..common.errors import SlipwayError
-from . import facts, images, preflight, recover, swap
+from . import facts, images, preflight, recover, steps, swap
 from . import plan as planning
 from .actual import Actual, Container, read
 from .payload import endpoint
@@ -52,7 +52,9 @@ def pulled(task: Task) -> Outcome:
 
 def _fetch(task: Task, choice: images.Choice, auth: images.Auth) -> images.Choice:
     with task.timings.measure("pull"):
-        return images.fetch(task.engine, choice, auth, may_pull=task.wanted.pull != "never")
+        fetched = images.fetch(task.engine, choice, auth, may_pull=task.wanted.pull != "never")
+    steps.step("pulled")
+    return fetched
 
 
 def _possible(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Plan:
