@@ -177,13 +177,15 @@ blobs:
       type: int
       sample: 0
 diff:
-  description: The names that change, and the digests behind them before and after.
+  description: The tags that change, and the digests that they name before and after. The headers name the repository.
   returned: success
   type: dict
   sample:
+    before_header: registry.example.com/prod/webapi
+    after_header: registry.example.com/prod/webapi
     before: {}
     after:
-      "registry.example.com/prod/webapi:1.4.2": sha256:5a365bc0007382ba6abe1f3edc3c89df61a4150a1c6caffefc466881eec1b3d4
+      "1.4.2": sha256:5a365bc0007382ba6abe1f3edc3c89df61a4150a1c6caffefc466881eec1b3d4
 request:
   description: The request that failed.
   returned: when the registry refused a request

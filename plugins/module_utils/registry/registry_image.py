@@ -115,19 +115,21 @@ def _tags(request: CopyRequest) -> t.List[str]:
     return list(dict.fromkeys([*own, *(target for target in request.targets if ":" not in target)]))
 
 
-def copy_diff(plan: CopyPlan) -> t.Dict[str, t.Dict[str, str]]:
-    """Names and the digests behind them, those that change only."""
-    name = plan.request.destination.name
+def copy_diff(plan: CopyPlan) -> t.Dict[str, t.Any]:
+    """Tags (and digests) of the repository that change, and what they name before and after."""
     before: t.Dict[str, str] = {}
     after: t.Dict[str, str] = {}
     for put in (*plan.puts, *plan.side_puts):
-        key = f"{name}{'@' if ':' in put.target else ':'}{put.target}"
-        after[key] = put.manifest.digest
+        after[put.target] = put.manifest.digest
         if put.before:
-            before[key] = put.before
+            before[put.target] = put.before
     for digest in plan.referrers:
-        after[f"{name}@{digest}"] = digest
-    return {"before": before, "after": after}
+        after[digest] = digest
+    return _diff(plan.request.destination.name, before, after)
+
+
+def _diff(name: str, before: t.Dict[str, str], after: t.Dict[str, str]) -> t.Dict[str, t.Any]:
+    return {"before_header": name, "after_header": name, "before": before, "after": after}
 
 
 def _absent(params: Params, context: Context, image: Reference, digest: t.Optional[str]) -> Result:
@@ -148,7 +150,7 @@ def _absent(params: Params, context: Context, image: Reference, digest: t.Option
             deleter.apply()
             result["tags"] = sorted(deleter.removed)
             for tag in deleter.removed:
-                result["diff"]["before"].setdefault(f"{image.name}:{tag}", result["previous_digest"])
+                result["diff"]["before"].setdefault(tag, result["previous_digest"])
             for message in deleter.warnings:
                 context.warn(message)
         for message in client.warnings:
@@ -159,12 +161,10 @@ def _absent(params: Params, context: Context, image: Reference, digest: t.Option
 
 def delete_result(plan: DeletePlan) -> Result:
     """The result that the plan foretells, complete but for `requests`."""
-    name = plan.request.repository.name
     first = plan.tags.get(plan.request.tags[0]) if plan.request.tags else plan.digest
-    before = {f"{name}:{tag}": digest for tag, digest in plan.tags.items()}
-    before.update({f"{name}:{tag}": plan.digest for tag in plan.siblings if plan.digest})
+    before = dict(plan.tags)
     if plan.digest:
-        before[f"{name}@{plan.digest}"] = plan.digest
+        before.update({target: plan.digest for target in (plan.digest, *plan.siblings)})
     return {
         "changed": plan.changed,
         "image": str(plan.request.repository),
@@ -176,7 +176,7 @@ def delete_result(plan: DeletePlan) -> Result:
         "referrers": [],
         "bytes_transferred": 0,
         "blobs": {MOUNT: 0, EXISTING: 0, COPY: 0},
-        "diff": {"before": before, "after": {}},
+        "diff": _diff(plan.request.repository.name, before, {}),
     }
 
 
