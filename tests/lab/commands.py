@@ -10,8 +10,20 @@ import shlex
 import signal
 from typing import Callable
 
-from lab import cgroups, confd_binaries, engines, environment, images, network, packages, python_target, state, tls
-from lab.layout import HOSTS, NODES, SSH_HOST, Node
+from lab import (
+    cgroups,
+    confd_binaries,
+    engines,
+    environment,
+    faults,
+    images,
+    network,
+    packages,
+    python_target,
+    state,
+    tls,
+)
+from lab.layout import HOSTS, NODES, Node
 from lab.proc import Daemon, LabError, Probe, say, wait_ready, wait_until
 from lab.services import all_services
 
@@ -20,24 +32,36 @@ _READY_SECONDS = 60
 
 def up() -> None:
     """start whatever does not run; a second later when all of it does"""
+    state.check_folders()
     packages.install()
+    network.check()
     state.make_folders()
-    made = network.up()
+    _end_those_on(network.up())
     tls.up()
     images.lay_out_store()
     started = _start_all()
     python_target.ensure()
     confd_binaries.ensure()
     images.ensure()
-    say("the lab is up" if started or made else "the lab is up; every part was running")
+    say("the lab is up" if started else "the lab is up; every part was running")
+
+
+def _end_those_on(nodes: list[Node]) -> None:
+    """End what still runs in a network that is no longer the node's: only a start in the new one helps."""
+    for host in HOSTS:
+        if host in nodes:
+            engines.power_off(host)
+    for service in all_services().values():
+        if service.node in nodes:
+            Daemon(service.name).stop(grace=0)
 
 
 def _start_all() -> list[str]:
     """Start every machine and daemon that does not run, all at once, and wait until each answers; the names started."""
-    powered_on = engines.start_machines()
+    engines.start_machines()
     services = all_services()
-    if SSH_HOST in powered_on:
-        Daemon("sshd").stop(grace=0)
+    for name in faults.parts():
+        faults.thaw(name)
     started = [host.name for host in HOSTS if engines.start_dockerd(host)]
     started += [service.name for service in services.values() if service.start()]
     if started:
@@ -70,7 +94,7 @@ def clean() -> None:
 
 def reset() -> None:
     """give every part an empty disk: no containers, no keys, base images only"""
-    state.make_folders()
+    state.check_folders()
     _stop_all()
     state.empty_disks()
     up()

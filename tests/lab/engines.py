@@ -21,6 +21,7 @@ from lab.layout import (
     REGISTRY_ADDRESS,
     REGISTRY_AUTH_ADDRESS,
     RUN,
+    SSH_HOST,
     TLS_HOST,
     Node,
 )
@@ -90,7 +91,8 @@ def power_off(host: Node) -> None:
     """End everything in the host at once."""
     Daemon(_front(host)).stop(grace=0)
     Daemon(_machine(host)).stop(grace=0, inner=True)
-    wait_until(lambda: Daemon(host.name).pid is None, 5)
+    within = [Daemon(name) for name in ((host.name, "sshd") if host is SSH_HOST else (host.name,))]
+    wait_until(lambda: all(daemon.pid is None for daemon in within), 5)
 
 
 def is_ready(host: Node) -> bool:

@@ -17,7 +17,6 @@ MARK = "slipway-lab"  # on every bridge, link, namespace, iptables rule and fold
 RUN = Path("/run/slipway-lab")  # sockets, keys, process ids, logs
 DATA = Path("/var/lib/slipway-lab")  # disks of the running lab: Docker data roots, registry storage, redis, etcd
 CACHE = Path(os.environ.get("SLIPWAY_LAB_CACHE") or "/var/cache/slipway-lab")  # survives `down`
-LOCK = Path("/run/lock/slipway-lab.lock")
 LOGS = RUN / "log"
 
 REGISTRY_PORT = 5000

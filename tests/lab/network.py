@@ -10,32 +10,65 @@ import json
 from pathlib import Path
 from typing import Any, Iterable, Sequence
 
-from lab.layout import BRIDGE, CONTROLLER, MARK, NODES, SUBNET, Node
+from lab.layout import BRIDGE, CONTROLLER, MARK, NODES, RUN, SUBNET, Node
 from lab.proc import LabError, run
 
 # bridged frames pass FORWARD once another dockerd has loaded br_netfilter and set that chain's policy to DROP
 _RULE = ["FORWARD", "-i", BRIDGE, "-o", BRIDGE, "-m", "comment", "--comment", MARK, "-j", "ACCEPT"]
+_NAMESPACES = Path("/run/netns")
+_FIRST = RUN / "first-namespaces"  # there was no such folder before the lab
 
 
-def up() -> bool:
-    """Make what is missing; True when something was made. LabError before any change when a name or the subnet is another's."""
-    links = _links()
-    _refuse_foreign(links)
-    absent = [node for node in NODES if not _complete(node, links)]
-    cut = [node for node in NODES if node not in absent and "UP" not in links[node.link]["flags"]]
-    if BRIDGE not in links:
-        _ip(
-            [
-                f"link add {BRIDGE} type bridge",
-                f"link set {BRIDGE} alias {MARK}",
-                f"addr add {CONTROLLER}/24 dev {BRIDGE}",
-                f"link set {BRIDGE} up",
-            ]
+def check() -> None:
+    """LabError naming everything that the lab would need and somebody else has."""
+    taken = _foreign_names() + _foreign_addresses()
+    if taken:
+        raise LabError(
+            f"the lab needs {SUBNET} and names of its own, and these are somebody else's: {'; '.join(taken)}. "
+            "They are left as they are: remove them, or run the lab on another machine."
         )
+
+
+def _foreign_names() -> list[str]:
+    """Interfaces and namespaces that have a name of ours without our mark."""
+    links = _links()
+    names = (BRIDGE, *(node.link for node in NODES))
+    spaces = [node for node in NODES if _namespace_exists(node) and not _namespace_is_ours(node)]
+    return [
+        *(f"the interface {name}" for name in names if name in links and not _ours(links[name])),
+        *(f"the network namespace {node.namespace}" for node in spaces),
+    ]
+
+
+def _foreign_addresses() -> list[str]:
+    """Addresses and routes within our subnet on interfaces that are not our bridge."""
+    subnet = ipaddress.ip_network(SUBNET)
+    found = []
+    for link in json.loads(run(["ip", "-json", "-4", "addr", "show"])):
+        for address in link["addr_info"] if link["ifname"] != BRIDGE else ():
+            if ipaddress.ip_address(address["local"]) in subnet:
+                found.append(f"{address['local']}/{address['prefixlen']} on {link['ifname']}")
+    for route in json.loads(run(["ip", "-json", "-4", "route", "show"]) or "[]"):
+        elsewhere = route["dst"] != "default" and route.get("dev") != BRIDGE
+        if elsewhere and ipaddress.ip_network(route["dst"]).subnet_of(subnet):
+            found.append(f"the route to {route['dst']} by {route.get('dev', 'no interface')}")
+    return found
+
+
+def up() -> list[Node]:
+    """Make what is missing; the nodes that got a new network."""
+    links = _links()
+    first = not _NAMESPACES.exists()
+    if BRIDGE not in links:
+        _make_bridge()
+    absent = [node for node in NODES if not _complete(node, links)]
     _connect(absent)
-    _ip([f"link set {node.link} up" for node in cut])
-    rule = _ensure_rule()
-    return bool(absent or cut) or BRIDGE not in links or rule
+    if first:
+        _FIRST.touch()
+    _ip([f"link set {node.link} up" for node in NODES if node not in absent and "UP" not in links[node.link]["flags"]])
+    if not _has_rule():
+        _iptables("-I", *_RULE)
+    return absent
 
 
 def down() -> None:
@@ -43,6 +76,9 @@ def down() -> None:
     links = _links()
     _ip([f"link delete {node.link}" for node in NODES if _ours(links.get(node.link))])
     _ip([f"netns delete {node.namespace}" for node in NODES if _namespace_exists(node) and _namespace_is_ours(node)])
+    if _FIRST.exists() and not any(_NAMESPACES.iterdir()):
+        run(["umount", str(_NAMESPACES)])  # ip mounted the folder on itself
+        _NAMESPACES.rmdir()
     if _ours(links.get(BRIDGE)):
         _ip([f"link delete {BRIDGE}"])
     while _has_rule():
@@ -58,6 +94,17 @@ def link_is_up(node: Node) -> bool:
     """Whether its cable is plugged in."""
     link = _links().get(node.link)
     return link is not None and "UP" in link["flags"]
+
+
+def _make_bridge() -> None:
+    _ip(
+        [
+            f"link add {BRIDGE} type bridge",
+            f"link set {BRIDGE} alias {MARK}",
+            f"addr add {CONTROLLER}/24 dev {BRIDGE}",
+            f"link set {BRIDGE} up",
+        ]
+    )
 
 
 def _connect(nodes: Iterable[Node]) -> None:
@@ -83,42 +130,8 @@ def _connect(nodes: Iterable[Node]) -> None:
 
 
 def _complete(node: Node, links: dict[str, Any]) -> bool:
-    """Whether the node has its namespace and its cable, plugged in or not."""
-    return node.link in links and _namespace_exists(node)
-
-
-def _refuse_foreign(links: dict[str, Any]) -> None:
-    """LabError naming everything the lab would need that somebody else has."""
-    taken = [
-        f"the interface {name}"
-        for name in (BRIDGE, *(node.link for node in NODES))
-        if name in links and not _ours(links[name])
-    ]
-    taken += [
-        f"the network namespace {node.namespace}"
-        for node in NODES
-        if _namespace_exists(node) and not _namespace_is_ours(node)
-    ]
-    subnet = ipaddress.ip_network(SUBNET)
-    for link in json.loads(run(["ip", "-json", "-4", "addr", "show"]) or "[]"):
-        taken += [
-            f"{address['local']}/{address['prefixlen']} on {link['ifname']}"
-            for address in link["addr_info"]
-            if link["ifname"] != BRIDGE and ipaddress.ip_address(address["local"]) in subnet
-        ]
-    for route in json.loads(run(["ip", "-json", "-4", "route", "show"]) or "[]"):
-        if (
-            route["dst"] != "default"
-            and route.get("dev") != BRIDGE
-            and ipaddress.ip_network(route["dst"]).subnet_of(subnet)
-        ):
-            taken.append(f"the route to {route['dst']} by {route.get('dev', '?')}")
-    if taken:
-        raise LabError(
-            f"the lab uses {SUBNET} and the names below, and these are somebody else's: "
-            + "; ".join(taken)
-            + ". Nothing was changed; remove them, or run the lab on another machine."
-        )
+    """Whether the node has its namespace and a cable to the bridge, cut or not."""
+    return links.get(node.link, {}).get("master") == BRIDGE and _namespace_exists(node)
 
 
 def _links() -> dict[str, Any]:
@@ -132,7 +145,7 @@ def _ours(link: dict[str, Any] | None) -> bool:
 
 
 def _namespace_exists(node: Node) -> bool:
-    return Path("/run/netns", node.namespace).exists()
+    return (_NAMESPACES / node.namespace).exists()
 
 
 def _namespace_is_ours(node: Node) -> bool:
@@ -154,11 +167,3 @@ def _iptables(action: str, *rule: str) -> None:
 
 def _has_rule() -> bool:
     return f"--comment {MARK}" in run(["iptables", "-w", "10", "-S", "FORWARD"])
-
-
-def _ensure_rule() -> bool:
-    """Let the lab's own frames cross the bridge; True when the rule was missing."""
-    if _has_rule():
-        return False
-    _iptables("-I", *_RULE)
-    return True

@@ -5,45 +5,61 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import shutil
+import socket
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from lab.layout import CACHE, DATA, EDGE, LOCK, MARK, RUN
+from lab.layout import CACHE, DATA, EDGE, MARK, RUN
 from lab.proc import LabError, say
 
 _MARKER = f".{MARK}"
+_RUNNING_CACHE = RUN / "cache"
 
 
 @contextmanager
 def locked() -> Iterator[None]:
-    """Hold the machine-wide lock of the lab; waits for another command to end."""
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with LOCK.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    """Hold the machine-wide lock of the lab; waits for another command to end.
+
+    A name in the abstract socket space: it leaves no file, and the kernel releases it with the process.
+    """
+    with socket.socket(socket.AF_UNIX) as lock:
+        if not _take(lock):
             say("another lab command is at work; waiting for it")
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            while not _take(lock):
+                time.sleep(0.1)
         yield
 
 
-def make_folders() -> None:
-    """Make and mark the lab's folders; LabError when one exists with somebody else's things in it."""
+def _take(lock: socket.socket) -> bool:
+    try:
+        lock.bind(f"\0{MARK}")
+    except OSError as exc:
+        if exc.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
+
+
+def check_folders() -> None:
+    """LabError when one of the lab's folders has somebody else's things in it, or the running lab has its cache elsewhere."""
     for folder in (RUN, DATA, CACHE):
         if folder.exists() and not _ours(folder) and any(folder.iterdir()):
-            raise LabError(
-                f"{folder} exists and is not the lab's; move it away"
-                + (", or set SLIPWAY_LAB_CACHE to an empty or new folder" if folder == CACHE else "")
-            )
+            hint = ", or set SLIPWAY_LAB_CACHE to an empty or new folder" if folder == CACHE else ""
+            raise LabError(f"{folder} exists and is not the lab's: move it away{hint}")
+    if _RUNNING_CACHE.exists() and _RUNNING_CACHE.read_text() != str(CACHE):
+        raise LabError(f"the lab is up with its cache in {_RUNNING_CACHE.read_text()}: use that, or take it down first")
+
+
+def make_folders() -> None:
+    """Make and mark the lab's folders."""
+    for folder in (RUN, DATA, CACHE):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _MARKER).touch()
-    running_cache = RUN / "cache"
-    if running_cache.exists() and running_cache.read_text() != str(CACHE):
-        raise LabError(f"the lab is up with its cache in {running_cache.read_text()}; use that, or take it down first")
-    running_cache.write_text(str(CACHE))
+    _RUNNING_CACHE.write_text(str(CACHE))
 
 
 def require_up() -> None:
