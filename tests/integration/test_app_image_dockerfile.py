@@ -5,8 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+
 import docker
 import pytest
+from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access
+from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
 from image_helper import Place, task, war
 
 pytestmark = [pytest.mark.lab]
@@ -137,16 +143,54 @@ def test_errors_are_the_daemons_own(place, options, folder, content, said):
     assert place.state() == {}
 
 
-def test_a_refused_push_fails_the_task(options, lab, place):
-    """The engine has no login for this registry: HTTP 200, and the refusal inside the stream."""
-    login = {"username": lab["LAB_REGISTRY_USER"], "password": lab["LAB_REGISTRY_PASSWORD"]}
+def test_a_private_registry_gets_its_login_through_the_engine(options, lab, place):
+    login = {"username": lab["LAB_REGISTRY_USER"], "password": lab["LAB_REGISTRY_PASSWORD"], "ca_path": lab["LAB_CA"]}
     image = f"{lab['LAB_REGISTRY_AUTH']}/{place.repository}:1"
-    common = {**options, "image": image, "insecure": False, "ca_path": lab["LAB_CA"]}
-    result = failure(**{**common, **login, "password": "wrong"})
-    assert "401" in result["msg"]  # our own look at the tag, before anything is built
-    done = task(**common, **login)
-    secret = lab["LAB_REGISTRY_PASSWORD"]
-    assert secret not in str({key: value for key, value in done.items() if key != "invocation"})
+    common = {**options, **login, "image": image, "insecure": False}
+    assert "401" in failure(**{**common, "password": "wrong"})["msg"]
+    client = RegistryClient(lab["LAB_REGISTRY_AUTH"], Access(**login))
+    try:
+        result = ok(task(**common))
+        assert client.head_manifest(place.repository, "1").digest == result["digest"]
+        assert "unencrypted" in result["warned"][0]
+        assert login["password"] not in str(result)
+        client.delete_manifest(place.repository, result["digest"])
+    finally:
+        client.close()
+
+
+def test_a_push_that_fails_inside_the_stream_fails_the_task(options, place):
+    """The engine's 127.0.0.1 is another than ours: it answers HTTP 200, and the failure comes in the stream."""
+    host, port = place.registry.split(":")
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=forward, args=(listener, (host, int(port))), daemon=True).start()
+    name = f"127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        result = failure(**{**options, "image": f"{name}/{place.repository}:1"})
+    finally:
+        listener.close()
+    assert f"{place.engine_url}: push {name}/{place.repository}:1: " in result["msg"]
+    assert "connection refused" in result["msg"]
+    assert place.state() == {}
+
+
+def forward(listener, target):
+    """Pass every connection on, until the listener is closed."""
+    while True:
+        try:
+            near, _address = listener.accept()
+        except OSError:
+            return
+        far = socket.create_connection(target)
+        for source, sink in ((near, far), (far, near)):
+            threading.Thread(target=pump, args=(source, sink), daemon=True).start()
+
+
+def pump(source, sink):
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
 
 
 def test_all_findings_at_once_and_nothing_is_built(options, folder):
