@@ -36,17 +36,34 @@ class Context:
             self.warnings.append(message)
 
 
+def no_secrets(params: Params) -> t.Set[str]:
+    """For operations whose secrets all stand in `no_log` options."""
+    return set()
+
+
+def as_given(params: Params) -> Params:
+    """For operations whose parameters may be shown as they are, `no_log` options apart."""
+    return params
+
+
 @dataclass(frozen=True)
 class Operation:
     """`run` takes the validated parameters and the context and returns the result (`changed` always in it).
 
     `requires` are the Python packages the work cannot do without, by import name.
+
+    Where secrets stand inside an option that is not secret as a whole, two functions tell the shells about them:
+    `secrets` names the values to cut out of everything the task says, as those of `no_log` options are; `shown` gives the
+    parameters as they may stand in `invocation` and in the target's log. Both also meet parameters that have not been
+    validated (an argument error is censored too), so neither may raise.
     """
 
     name: str
     spec: Spec
     run: t.Callable[[Params, Context], Result]
     requires: t.Tuple[str, ...] = ()
+    secrets: t.Callable[[Params], t.Set[str]] = no_secrets
+    shown: t.Callable[[Params], Params] = as_given
 
     def missing(self) -> t.List[str]:
         """Import names of required packages that are not installed in this Python."""
