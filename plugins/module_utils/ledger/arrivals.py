@@ -10,7 +10,7 @@ import typing as t
 try:
     import sqlalchemy as sa
 except ImportError:
-    sa = None  # type: ignore[assignment]
+    sa = None
 
 from ..common.errors import ConflictError
 from ..common.operation import Params
@@ -141,7 +141,7 @@ def _plan_arrival(session: Session, params: Params, how: str, details: t.Mapping
 
 
 def _brief(arrival: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[t.Dict[str, t.Any]]:
-    return arrival and {name: arrival[name] for name in ("version", "digest", "image", "how")}
+    return None if arrival is None else {name: arrival[name] for name in ("version", "digest", "image", "how")}
 
 
 def _insert(session: Session, row: t.Mapping[str, t.Any]) -> None:

@@ -11,7 +11,7 @@ import typing as t
 try:
     import sqlalchemy as sa
 except ImportError:
-    sa = None  # type: ignore[assignment]
+    sa = None
 
 from ..common.errors import ConflictError, DeadlineError, DeniedError, SlipwayError, UnreachableError
 from .location import Location

@@ -16,7 +16,7 @@ import typing as t
 try:
     import sqlalchemy as sa
 except ImportError:
-    sa = None  # type: ignore[assignment]
+    sa = None
 
 from ..common.deadline import Deadline
 from ..common.errors import ConflictError, ParameterError

@@ -10,7 +10,7 @@ import typing as t
 try:
     import sqlalchemy as sa
 except ImportError:
-    sa = None  # type: ignore[assignment]
+    sa = None
 
 from ..common.operation import Params
 from . import content, releases, rules

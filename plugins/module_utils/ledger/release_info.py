@@ -11,7 +11,7 @@ import typing as t
 try:
     import sqlalchemy as sa
 except ImportError:
-    sa = None  # type: ignore[assignment]
+    sa = None
 
 from ..common.errors import ParameterError
 from ..common.operation import Context, Operation, Params, Result
@@ -40,7 +40,7 @@ def run(params: Params, context: Context, clock: t.Optional[Clock] = None) -> Re
 
     `clock` replaces the ledger's time.
     """
-    given = {name: None if value == "" else value for name, value in params.items()}
+    given: Params = {name: None if value == "" else value for name, value in params.items()}
     options.check_texts(given)
     for name, least in (("limit", 0), ("keep", 1)):
         if given[name] < least:

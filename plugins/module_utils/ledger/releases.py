@@ -10,10 +10,10 @@ import typing as t
 try:
     import sqlalchemy as sa
 except ImportError:
-    sa = None  # type: ignore[assignment]
+    sa = None
 
 from ..common.errors import ConflictError, ParameterError
-from ..common.operation import Params
+from ..common.operation import Params, Result
 from . import content, rules
 from .plan import Plan
 from .store import Session
@@ -91,7 +91,8 @@ def plan_opened(session: Session, params: Params) -> Plan:
     row = _new_row(session, params, counters.release + 1)
     wanted = rules.Entry(**{name: row[name] for name in rules.Entry._fields if name != "left"})
     opening = rules.opening(known, wanted, counters.release)
-    answer = {**standing(session, params, known), "reused": False, "resumed": False, "abandoned": opening.abandon}
+    now = standing(session, params, known)
+    answer: Result = {**now, "reused": False, "resumed": False, "abandoned": opening.abandon}
     stored = details(session, app, environment, [opening.number]).get(opening.number)
     if opening.action == "reuse":
         return Plan(changed=False, answer={**answer, "reused": True, "release": stored})
@@ -100,7 +101,7 @@ def plan_opened(session: Session, params: Params) -> Plan:
     return Plan(
         changed=True,
         answer={**answer, "release": _shown(row)},
-        before=brief(answer["current"]),
+        before=brief(now["current"]),
         after=brief(_shown(row)),
         write=lambda writer: _open(writer, row, opening.abandon),
         warnings=_abandon_warnings(opening, known),

@@ -22,8 +22,8 @@ try:
     import sqlalchemy as sa
     from sqlalchemy import pool
 except ImportError:
-    sa = None  # type: ignore[assignment]
-    pool = None  # type: ignore[assignment]
+    sa = None
+    pool = None
 
 from ansible.module_utils.basic import missing_required_lib
 

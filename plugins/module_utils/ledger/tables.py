@@ -15,8 +15,8 @@ try:
     import sqlalchemy as sa
     from sqlalchemy.dialects import mysql
 except ImportError:  # reported by Operation.requires, for both modules alike
-    sa = None  # type: ignore[assignment]
-    mysql = None  # type: ignore[assignment]
+    sa = None
+    mysql = None
 
 NAME = 128  # characters; four bytes each still fit MySQL's index limit of 3072 for every key below
 ENVIRONMENT = 64
