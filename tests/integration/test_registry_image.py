@@ -131,7 +131,7 @@ class Pusher:
         return operate(REGISTRY_IMAGE_INFO, image=self.name(repository, target), **{**self.options, **params})
 
     def clean(self):
-        for digest, repository in {(head.digest, name) for (name, _), head in self.everything().items() if head}:
+        for digest, repository in {(head.digest, name) for (name, _tag), head in self.everything().items() if head}:
             with contextlib.suppress(NotFoundError):  # it went with another tag
                 self.client.delete_manifest(repository, digest)
         self.client.close()
@@ -237,7 +237,7 @@ def test_a_source_that_does_not_exist(open_registry):
 
 
 def test_promotion_mounts_everything(open_registry):
-    image = open_registry.image("test/app", "1", layers=tuple(os.urandom(2000) for _ in range(10)))
+    image = open_registry.image("test/app", "1", layers=tuple(os.urandom(2000) for _layer in range(10)))
     result = open_registry.foretold("prod/app", "1", source=open_registry.name("test/app", image.digest))
     assert result["blobs"] == {"mounted": 11, "existing": 0, "copied": 0} and result["bytes_transferred"] == 0
     assert open_registry.raw("prod/app", "1") == image.raw

@@ -23,7 +23,7 @@ from .errors import (
 try:
     import requests
 except ImportError:  # reported by the Operation's `requires`
-    requests = None  # type: ignore[assignment]
+    requests = None
 
 # What a second try may mend: crane's list, which regctl shares.
 RETRY_STATUS = frozenset((408, 429, 499, 500, 502, 503, 504, 522))

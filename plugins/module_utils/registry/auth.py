@@ -32,11 +32,12 @@ _ORDER = ("pull", "push", "delete")
 
 
 class TokenFetcher(t.Protocol):
-    """How RegistryAuth reaches a token service: the answer's status and JSON object ({} when it is none)."""
+    """How RegistryAuth reaches a token service."""
 
     def __call__(
         self, url: str, params: t.List[t.Tuple[str, str]], authorization: str, form: bool
-    ) -> t.Tuple[int, t.Dict[str, t.Any]]: ...
+    ) -> t.Tuple[int, t.Dict[str, t.Any]]:
+        """The answer's status and its JSON object, {} when it is none; `form` posts the parameters."""
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,16 @@ try:
     import requests
     import urllib3
 except ImportError:  # reported by the Operation's `requires`
-    requests = None  # type: ignore[assignment]
+    requests = None
 
 CHUNK = 256 * 1024
 
 
 class Readable(t.Protocol):
-    """What an upload reads from: `read(n)` gives at most n bytes and b"" at the end."""
+    """What an upload reads from."""
 
-    def read(self, size: int) -> bytes: ...
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, b"" at the end."""
 
 
 @dataclass(frozen=True)

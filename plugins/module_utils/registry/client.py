@@ -152,7 +152,7 @@ class RegistryClient:
 
     def get_blob(self, repository: str, digest: str, limit: int) -> bytes:
         """A small blob (a config), at most `limit` bytes, its digest checked."""
-        _, raw = self.transport.fetch("GET", f"/v2/{repository}/blobs/{digest}", {repository: PULL}, limit)
+        _response, raw = self.transport.fetch("GET", f"/v2/{repository}/blobs/{digest}", {repository: PULL}, limit)
         self._received(len(raw))
         actual = digest_of(raw, digest)
         if actual != digest:

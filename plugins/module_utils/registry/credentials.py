@@ -116,7 +116,7 @@ def _decode(auth: t.Any, key: str, path: str) -> t.Tuple[str, str]:
         text = base64.b64decode(str(auth), validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise ParameterError(f"The login file {path} has a broken entry for {key}: auth is no base64.") from error
-    username, _, secret = text.partition(":")
+    username, _colon, secret = text.partition(":")
     return username, secret.rstrip("\x00")
 
 

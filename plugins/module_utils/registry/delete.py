@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import json
@@ -290,7 +291,9 @@ class Deleter:
         for media_type, raw in blobs:
             descriptor = Descriptor(media_type, digest_of(raw), len(raw))
             if not self.client.has_blob(self.repository, descriptor.digest):
-                self.client.upload_blob(self.repository, descriptor.digest, len(raw), lambda raw=raw: io.BytesIO(raw))
+                self.client.upload_blob(
+                    self.repository, descriptor.digest, len(raw), functools.partial(io.BytesIO, raw)
+                )
             descriptors.append(descriptor.to_dict())
         media_type = DOCKER_MANIFEST if docker else OCI_MANIFEST
         data = {"schemaVersion": 2, "mediaType": media_type, "config": descriptors[0], "layers": descriptors[1:]}

@@ -76,7 +76,7 @@ def check_tag(tag: t.Any, option: str) -> str:
 
 def check_digest(digest: t.Any, option: str) -> str:
     """`digest` unchanged; ParameterError unless it is `sha256:` or `sha512:` and all its hex digits, in lower case."""
-    algorithm, _, digits = str(digest or "").partition(":")
+    algorithm, _colon, digits = str(digest or "").partition(":")
     length = _DIGEST_HEX.get(algorithm)
     if length is None or not re.match(rf"^[0-9a-f]{{{length}}}\Z", digits):
         raise ParameterError(

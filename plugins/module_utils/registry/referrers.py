@@ -30,7 +30,7 @@ def cosign_tags(digest: str) -> t.List[str]:
 
 def is_digest_tag(tag: str) -> bool:
     """True for a tag that belongs to another image's digest and is no version of its own."""
-    algorithm, _, rest = tag.partition("-")
+    algorithm, _dash, rest = tag.partition("-")
     digits = rest.partition(".")[0]
     return algorithm in ("sha256", "sha512") and len(digits) >= 64 and all(c in "0123456789abcdef" for c in digits)
 
@@ -95,7 +95,7 @@ class Referrers:
         """None when the registry has no referrers API."""
         url = f"/v2/{self.repository}/referrers/{digest}"
         found: t.List[Descriptor] = []
-        for _ in range(_MAX_PAGES):
+        for _page in range(_MAX_PAGES):
             try:
                 response, raw = self.client.transport.fetch(
                     "GET", url, {self.repository: PULL}, MANIFEST_LIMIT, headers={"Accept": OCI_INDEX}

@@ -27,8 +27,8 @@ try:
     from requests.adapters import HTTPAdapter
     from requests.auth import AuthBase
 except ImportError:  # reported by the Operation's `requires`
-    requests = None  # type: ignore[assignment]
-    AuthBase = object  # type: ignore[assignment,misc]
+    requests = None
+    AuthBase = object
 
 ATTEMPTS = 5
 BASE_DELAY = 0.5
@@ -57,21 +57,20 @@ class Transport:
     """Sends requests to `host`. Safe to share between threads.
 
     `requests` counts what was sent, token services, redirects and repeats included. `warnings` collects what the
-    registry says in Warning headers. `session`, `sleep` and `jitter` are for tests.
+    registry says in Warning headers. `sleep` and `jitter` are for tests.
     """
 
     def __init__(
         self,
         host: str,
         access: Access,
-        session: t.Any = None,
         sleep: t.Callable[[float], None] = time.sleep,
         jitter: t.Callable[[], float] = random.random,
     ) -> None:
         self.host = host
         self.access = access
         self.base = base_url(host, access)
-        self.session = session if session is not None else requests.Session()
+        self.session = requests.Session()
         self._configure()
         self._sleep = sleep
         self._jitter = jitter
@@ -89,10 +88,9 @@ class Transport:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self.session.cert = client_certificate(self.access, self.host)
         self.session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
-        if type(self.session) is requests.Session:
-            adapter = HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
-            self.session.mount("https://", adapter)
-            self.session.mount("http://", adapter)
+        adapter = HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
+        self.session.mount("https://", adapter)
+        self.session.mount("http://", adapter)
 
     def close(self) -> None:
         self.session.close()
@@ -185,7 +183,7 @@ class Transport:
     ) -> t.Tuple[t.Any, str]:
         """The answer after redirects (reads only), and the Authorization that the registry itself saw."""
         used = ""
-        for _ in range(MAX_REDIRECTS + 1):
+        for _hop in range(MAX_REDIRECTS + 1):
             authorization = self.auth.header(scopes) if self._own(url) else ""
             used = authorization or used
             response = self._exchange(method, url, authorization, headers, params, body, timeout)

@@ -13,6 +13,7 @@ import stat
 import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.common.errors import ParameterError
 from ansible_collections.slipway.delivery.plugins.module_utils.registry import access as access_module
+from ansible_collections.slipway.delivery.plugins.module_utils.registry import transport
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access, access_from, trust
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.auth import parse_challenges, scope_text
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
@@ -100,7 +101,7 @@ def test_no_login_says_where_one_could_come_from(registry, pauses):
 
 
 def test_no_login_over_plain_http_on_loopback(registry, pauses, monkeypatch):
-    monkeypatch.setattr("socket.create_connection", lambda *_a, **_k: (_ for _ in ()).throw(OSError("refused")))
+    monkeypatch.setattr(transport, "_speaks_tls", lambda _host: False)
     registry.script.append(("HEAD", basic_401()))
     with pytest.raises(DeniedError, match="was not sent"):
         RegistryClient("localhost:5000", LOGIN).head_manifest("app", "1")

@@ -32,8 +32,8 @@ def run(check_mode=False, **params):
 
 def both(**params):
     """The result after check mode foretold it: everything but the count of requests must agree."""
-    foretold, _ = run(check_mode=True, **params)
-    result, _ = run(**params)
+    foretold, _warnings = run(check_mode=True, **params)
+    result, _warnings = run(**params)
     assert {**foretold, "requests": 0} == {**result, "requests": 0}
     return result
 
@@ -74,7 +74,7 @@ def test_a_retag_is_three_requests(registry):
 
 def test_its_no_op_is_two(registry):
     registry.add_image("app", "1", "stable")
-    result, _ = run(image=f"{REG}/app:stable", source=f"{REG}/app:1")
+    result, _warnings = run(image=f"{REG}/app:stable", source=f"{REG}/app:1")
     assert registry.log == ["HEAD /v2/app/manifests/stable", "GET /v2/app/manifests/1"]
     assert result["changed"] is False and result["diff"]["before"] == result["diff"]["after"] == {}
     assert result["requests"] == 2
@@ -83,7 +83,7 @@ def test_its_no_op_is_two(registry):
 def test_a_retag_in_check_mode_only_reads(registry):
     registry.add_image("app", "1")
     before = state(registry)
-    result, _ = run(check_mode=True, image=f"{REG}/app:stable", source=f"{REG}/app:1")
+    result, _warnings = run(check_mode=True, image=f"{REG}/app:stable", source=f"{REG}/app:1")
     assert registry.log == ["HEAD /v2/app/manifests/stable", "GET /v2/app/manifests/1"]
     assert result["changed"] is True and state(registry) == before
 
@@ -91,7 +91,7 @@ def test_a_retag_in_check_mode_only_reads(registry):
 def test_an_index_is_retagged_without_its_children(registry):
     children = {arch: registry.add_image("app", architecture=arch) for arch in ("amd64", "arm64")}
     index = registry.add_index("app", "1", children)
-    result, _ = run(image=f"{REG}/app:stable", source=f"{REG}/app:1")
+    result, _warnings = run(image=f"{REG}/app:stable", source=f"{REG}/app:1")
     assert len(registry.log) == 3 and registry.tags["app"]["stable"] == index.digest
     assert result["media_type"] == m.OCI_INDEX and result["size"] is None
 
@@ -119,7 +119,7 @@ def test_without_source_only_the_further_tags_are_made(registry):
 
 @pytest.mark.parametrize("params", [{"source": f"{REG}/app:9"}, {}])
 def test_an_image_that_is_not_there(registry, params):
-    result, _ = run(image=f"{REG}/app:9", tags=["x"], **params)
+    result, _warnings = run(image=f"{REG}/app:9", tags=["x"], **params)
     assert result["failed"] and "There is no image reg.example.com/app:9" in result["msg"]
     assert registry.tags == {}
 
@@ -128,7 +128,7 @@ def test_overwrite_false_names_every_tag_that_is_taken(registry):
     registry.add_image("app", "a", "b", layers=(b"old",))
     registry.add_image("app", "2")
     before = state(registry)
-    result, _ = run(image=f"{REG}/app:a", source=f"{REG}/app:2", tags=["b", "c"], overwrite=False)
+    result, _warnings = run(image=f"{REG}/app:a", source=f"{REG}/app:2", tags=["b", "c"], overwrite=False)
     assert result["failed"] and "overwrite is false" in result["msg"]
     assert "a is sha256" in result["msg"] and "b is sha256" in result["msg"] and state(registry) == before
 
@@ -138,14 +138,14 @@ def test_a_digest_that_differs_changes_nothing(registry):
     other = "sha256:" + "0" * 64
     before = state(registry)
     for params in ({"digest": other}, {"image": f"{REG}/app:2@{other}"}):
-        result, _ = run(**{"image": f"{REG}/app:2", "source": f"{REG}/app:1", **params})
+        result, _warnings = run(**{"image": f"{REG}/app:2", "source": f"{REG}/app:1", **params})
         assert result["failed"] and other in result["msg"] and "Nothing was changed" in result["msg"]
     assert state(registry) == before
 
 
 def test_a_source_by_tag_and_digest_must_agree(registry):
     registry.add_image("app", "1")
-    result, _ = run(image=f"{REG}/app:2", source=f"{REG}/app:1@sha256:{'0' * 64}")
+    result, _warnings = run(image=f"{REG}/app:2", source=f"{REG}/app:1@sha256:{'0' * 64}")
     assert result["failed"] and "the reference says it must be" in result["msg"]
 
 
@@ -167,7 +167,7 @@ def test_a_source_by_tag_and_digest_must_agree(registry):
     ],
 )
 def test_bad_options_are_refused_before_anything_is_asked(registry, params, words):
-    result, _ = run(**params)
+    result, _warnings = run(**params)
     assert result["failed"] and re.search(words, result["msg"]), result["msg"]
     assert registry.log == []
 
@@ -177,7 +177,7 @@ def test_bad_options_are_refused_before_anything_is_asked(registry, params, word
 
 def test_a_promotion_mounts_without_asking_first(registry):
     image = registry.add_image("test/app", "1")
-    result, _ = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1", referrers=False)
+    result, _warnings = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1", referrers=False)
     mounts = sorted(line.split("mount=")[1].split("&")[0] for line in registry.log if "mount=" in line)
     assert registry.log[:2] == ["HEAD /v2/prod/app/manifests/1", "GET /v2/test/app/manifests/1"]
     assert mounts == sorted(blob.digest.replace(":", "%3A") for blob in image.blobs)
@@ -207,7 +207,7 @@ def test_a_refused_mount_of_a_blob_that_is_there_moves_nothing(registry):
     registry.add_image("test/app", "1")
     registry.add_image("prod/app", "0")
     registry.mounts = False
-    result, _ = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1")
+    result, _warnings = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1")
     assert result["blobs"] == {"mounted": 0, "existing": 2, "copied": 0}
     assert sum(line.startswith("DELETE /v2/prod/app/blobs/uploads/") for line in registry.log) == 2
 
@@ -215,7 +215,7 @@ def test_a_refused_mount_of_a_blob_that_is_there_moves_nothing(registry):
 def test_blobs_that_a_garbage_collection_took_are_brought_again(registry):
     image = registry.add_image("test/app", "1")
     registry.script.append(("PUT /v2/prod/app/manifests/1", refusal(400, "MANIFEST_BLOB_UNKNOWN")))
-    result, _ = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1", referrers=False)
+    result, _warnings = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1", referrers=False)
     assert result["changed"] and registry.tags["prod/app"]["1"] == image.digest
     assert registry.log[-1] == "PUT /v2/prod/app/manifests/1"
 
@@ -268,7 +268,7 @@ def test_an_interrupted_copy_leaves_the_tag_and_says_so(registry):
     old = registry.add_image("prod/app", "1", layers=(b"old",))
     registry.mounts = False
     registry.script += [("PUT /v2/prod/app/blobs", requests.exceptions.ConnectionError("reset by peer"))] * 20
-    result, _ = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1")
+    result, _warnings = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1")
     assert result["failed"] and f"Not moved: {REG}/prod/app:1 ({old.digest})" in result["msg"]
     assert registry.tags["prod/app"]["1"] == old.digest
 
@@ -276,10 +276,10 @@ def test_an_interrupted_copy_leaves_the_tag_and_says_so(registry):
 def test_a_destination_that_answers_403_is_taken_as_new(registry):
     registry.add_image("test/app", "1")
     registry.script.append(("HEAD /v2/prod/app/manifests/1", refusal(403, "DENIED")))
-    result, _ = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1", referrers=False)
+    result, _warnings = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1", referrers=False)
     assert result["changed"] is True
     registry.script.append(("HEAD /v2/prod/app/manifests/2", refusal(403, "DENIED")))
-    result, _ = run(image=f"{REG}/prod/app:2", source=f"{REG}/test/app:1", overwrite=False)
+    result, _warnings = run(image=f"{REG}/prod/app:2", source=f"{REG}/test/app:1", overwrite=False)
     assert result["failed"] and result["request"]["status"] == 403
 
 
@@ -299,7 +299,7 @@ def test_a_copy_between_registries_streams_what_is_missing(registry):
 def test_a_blob_that_changes_on_its_way_is_not_taken(registry):
     registry.add_image("test/app", "1", layers=(b"good",))
     registry.blobs["test/app"][m.digest_of(b"good")] = b"evil"
-    result, _ = run(image=f"{REG}/prod/app:1", source="other.example.com/test/app:1")
+    result, _warnings = run(image=f"{REG}/prod/app:1", source="other.example.com/test/app:1")
     assert result["failed"] and m.digest_of(b"good") in result["msg"] and "prod/app" not in registry.tags
     assert b"evil" not in registry.blobs.get("prod/app", {}).values()
 

@@ -85,7 +85,7 @@ def test_with_tag_and_digest_name_something_else_of_the_same_repository():
 
 
 LABEL = st.from_regex(r"\A[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?\Z")
-HOSTS = st.builds(lambda labels: ".".join(labels), st.lists(LABEL, min_size=2, max_size=4))
+HOSTS = st.lists(LABEL, min_size=2, max_size=4).map(".".join)
 PORTS = st.one_of(st.just(""), st.integers(1, 65535).map(":{}".format))
 COMPONENT = st.from_regex(r"\A[a-z0-9]{1,6}((\.|_|__|-{1,3})[a-z0-9]{1,6}){0,2}\Z")
 REPOSITORIES = st.lists(COMPONENT, min_size=1, max_size=4).map("/".join)
