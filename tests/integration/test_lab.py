@@ -266,7 +266,7 @@ def test_confd_is_here_and_in_the_tomcat_base(lab, containers, dialect):
 
 
 def test_a_killed_engine_is_brought_back_with_its_containers(lab, containers):
-    container = containers("LAB_H5", "base/busybox:1", "sleep", "600", restart_policy={"Name": "always"})
+    container = containers("LAB_H5", "base/busybox:1", "sleep", "600", init=True, restart_policy={"Name": "always"})
     others = {name: pid for name, pid in processes().items() if name != "h5"}
     assert lab_command("kill", "h5").returncode == 0
     try:

@@ -113,9 +113,10 @@ class Daemon:
         """Send a signal; with `inner` to the process that nsenter started in another pid namespace and waits for."""
         pid = self.pid
         target = child_of(pid) if inner and pid else pid
-        if target:
-            with contextlib.suppress(ProcessLookupError):  # it may end between the look and the kill: what was wanted
-                os.kill(target, number)
+        for each in (target, pid) if number == signal.SIGCONT else (target,):  # nsenter stops itself with its child
+            if each:
+                with contextlib.suppress(ProcessLookupError):  # it may end between the look and the kill
+                    os.kill(each, number)
 
     def stop(self, *, grace: float = 5, inner: bool = False) -> None:
         """SIGTERM, then SIGKILL after `grace` seconds (0: at once); returns when it is gone."""
@@ -128,6 +129,7 @@ class Daemon:
 
     def _gone_after_kill(self, inner: bool) -> bool:
         self.signal(signal.SIGKILL, inner=inner)
+        self.signal(signal.SIGCONT)
         return self.pid is None
 
     def last_words(self, lines: int = 8) -> str:
