@@ -202,6 +202,24 @@ def release_of(container_labels: t.Mapping[str, str]) -> t.Optional[int]:
     return int(text) if text.isdigit() else None
 
 
+def own_policy(container: Container, successor: t.Optional[Container]) -> t.Dict[str, t.Any]:
+    """The policy a disarmed container had: noted by the one that replaced it, else in its spec, else what it has."""
+    marks = successor.labels if successor else {}
+    if marks.get(labels.REPLACES) == container.id and container.restart_policy["Name"] == "no":
+        noted = labels.policy_from_text(marks.get(labels.REPLACED_POLICY, ""))
+        if noted["Name"] not in ("", "no"):
+            return noted
+    return container.spec.get("restart_policy") or container.restart_policy
+
+
+def rearmed(container: Container, successor: Container) -> Container:
+    """The container as it will be once an interrupted swap to `successor` has been taken back: with its own policy."""
+    if container.restart_policy["Name"] != "no":
+        return container
+    config = {**container.attrs["HostConfig"], "RestartPolicy": own_policy(container, successor)}
+    return Container({**container.attrs, "HostConfig": config})
+
+
 def refuse_foreign(actual: Actual, host: str, adopt: bool) -> None:
     """ConflictError unless the current container is ours or `adopt` says to take it over."""
     current = actual.current

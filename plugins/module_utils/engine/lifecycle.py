@@ -8,10 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ..common.errors import SlipwayError
-from . import facts, labels, preflight, recover, swap
-from .actual import NO_POLICY, Actual, Container, read
+from . import facts, labels, preflight, recover, steps, swap
+from .actual import NO_POLICY, Actual, Container, own_policy, read
 from .plan import image_text, state_word
-from .swap import step
 from .task import Outcome, Task
 
 
@@ -71,7 +70,7 @@ def restarted(task: Task) -> Outcome:
         swap.stop(task.job, current)
     gate = task.prove(current)
     if current.restart_policy["Name"] == "no":  # state stopped took it
-        swap.arm(task.job, current, swap.own_policy(current, None))
+        swap.arm(task.job, current, own_policy(current, None))
     return Outcome("restarted", task.facts_now(current), kept, before, after, gate)
 
 
@@ -125,7 +124,7 @@ def _restore(task: Task, actual: Actual, back: Container, current: t.Optional[Co
         return Outcome("rolled_back", expected, previous, before, after)
     if not interrupted:
         task.engine.rename(back.id, labels.part_name(task.wanted.name, labels.RESTORING))
-        step("restoring")
+        steps.step("restoring")
         back = _again(task, back)
     serving = interrupted or (current is not None and current.active)
     swap.run(task.job, actual, current, back, serving)

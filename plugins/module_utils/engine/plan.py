@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from . import labels
-from .actual import Actual, Container
+from .actual import Actual, Container, rearmed
 from .desired import Wanted
 from .images import Choice
 
@@ -73,7 +73,7 @@ class Plan:
 def started(wanted: Wanted, actual: Actual, image: Choice) -> Plan:
     """The plan for state started."""
     pending = actual.pending
-    base = actual.base
+    base = rearmed(actual.base, pending) if actual.base and pending else actual.base
     if pending is not None and is_becoming(wanted, pending, image):
         return _plan("replaced" if base else "created", wanted, base, image, recovery="finish")
     recovery = "revert" if pending is not None else ""

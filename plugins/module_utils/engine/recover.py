@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
-from . import labels, swap
-from .actual import Actual, Container, read
+from . import labels, steps, swap
+from .actual import Actual, Container, own_policy, read
 from .engine import stop_timeout
-from .swap import Job, step
+from .swap import Job
 
 
 def revert(job: Job, actual: Actual, start: bool = True) -> Actual:
@@ -27,11 +27,11 @@ def revert(job: Job, actual: Actual, start: bool = True) -> Actual:
     swap.refuse_newer(job, ((container.id, container.release) for container in actual.all()))
     if pending.active:
         swap.stop(job, pending)
-    step("reverting")
+    steps.step("reverting")
     if base is not None:
         _bring_back(job, base, pending, start)
     swap.put_away(job, pending)
-    step("removed")
+    steps.step("removed")
     return read(job.engine, job.wanted.name, full=True)
 
 
@@ -43,13 +43,13 @@ def _bring_back(job: Job, base: Container, pending: Container, start: bool) -> N
         engine.unpause(base.id)
     elif not start and base.active:
         engine.stop(base.id, stop_timeout(base.attrs))
-    step("restarted")
+    steps.step("restarted")
     if base.restart_policy["Name"] == "no":
-        swap.arm(job, base, swap.own_policy(base, pending))
-    step("rearmed")
+        swap.arm(job, base, own_policy(base, pending))
+    steps.step("rearmed")
     if base.name != job.wanted.name:
         engine.rename(base.id, job.wanted.name)
-    step("renamed")
+    steps.step("renamed")
 
 
 def story(actual: Actual, recovery: str) -> t.Optional[str]:

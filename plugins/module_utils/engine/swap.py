@@ -8,7 +8,7 @@ gate, soak, remove what was kept before, put the old one aside, give the new one
 rename to the plain name is the commit: a container of that name has passed its gate. Whoever finds another part of the
 play filled (labels.CANDIDATE, labels.RESTORING) has found an interrupted swap; recover.py says what becomes of it.
 
-`step` is called after each step, with its name from STEPS. It does nothing; tests put a kill in its place.
+Each step is told to steps.py, where tests interrupt.
 """
 
 from __future__ import annotations
@@ -18,35 +18,16 @@ from dataclasses import dataclass, replace
 
 from ..common.deadline import Deadline
 from ..common.errors import ConflictError, ParameterError, SlipwayError, UnreachableError
-from . import labels, payload, probes, why
-from .actual import NO_POLICY, Actual, Container, release_of
+from . import labels, payload, probes, steps, why
+from .actual import NO_POLICY, Actual, Container, own_policy, release_of
 from .desired import Wanted
 from .engine import Engine, stop_timeout
 from .gate import Gate, GateError, GateSpec, Passed
 from .images import Choice
 from .timings import Timings
 
-STEPS = (
-    "created",
-    "joined",
-    "disarmed",
-    "stopped",
-    "started",
-    "gated",
-    "soaked",
-    "cleared",
-    "retired",
-    "promoted",
-    "armed",
-    "discarded",
-)
-REVERT_STEPS = ("reverting", "restarted", "rearmed", "renamed", "removed")
 REVERT_PATIENCE = 30.0  # seconds that a revert waits for an engine that does not answer
 REVERT_SOAK = 2.0  # seconds that the old container has to run again
-
-
-def step(name: str) -> None:
-    """The seam for fault injection: called when the step `name` has been done."""
 
 
 @dataclass
@@ -77,7 +58,7 @@ def create(job: Job, image: Choice, replaced: t.Optional[Container]) -> Containe
         made, warnings = engine.create(name, payload.create_payload(wanted, image.create_from, marks))
         for warning in warnings:
             job.warn(f"{engine.host}: {warning}")
-        step("created")
+        steps.step("created")
         try:
             return _complete(job, made, image)
         except SlipwayError:
@@ -103,7 +84,7 @@ def _complete(job: Job, made: str, image: Choice) -> Container:
         raise ParameterError(
             f"{engine.host}: gate.docker is true, but neither the image nor the healthcheck option has a HEALTHCHECK."
         )
-    step("joined")
+    steps.step("joined")
     return new
 
 
@@ -160,12 +141,12 @@ def retire(job: Job, old: Container) -> None:
     """Take the old container's restart policy, so that no daemon restart starts it beside the new one, and stop it."""
     if old.restart_policy["Name"] != "no":
         job.engine.update(old.id, {"RestartPolicy": dict(NO_POLICY)})
-    step("disarmed")
+    steps.step("disarmed")
     if old.active:
         if job.wanted.strategy == "stop_first":
             job.timings.went_down()
         stop(job, old)
-    step("stopped")
+    steps.step("stopped")
 
 
 def stop(job: Job, container: Container) -> None:
@@ -181,14 +162,14 @@ def prove(job: Job, new: Container) -> Passed:
         if new.state.get("Paused"):
             job.engine.unpause(new.id)
         job.engine.start(new.id)
-    step("started")
+    steps.step("started")
     with job.timings.measure("gate"):
         gate = open_gate(job, job.wanted.gate, new.id)
         passed = gate.run()
         job.timings.came_up(passed.serving_since)
-        step("gated")
+        steps.step("gated")
         gate.soak()
-    step("soaked")
+    steps.step("soaked")
     return passed
 
 
@@ -214,17 +195,17 @@ def commit(job: Job, actual: Actual, old: t.Optional[Container], new: Container)
     try:
         if actual.kept is not None and actual.kept.id not in (new.id, old.id if old else ""):
             engine.remove(actual.kept.id)
-        step("cleared")
+        steps.step("cleared")
         if old is not None and old.name != kept_name:
             engine.rename(old.id, kept_name)
-        step("retired")
+        steps.step("retired")
         engine.rename(new.id, wanted.name)
-        step("promoted")
+        steps.step("promoted")
         arm(job, new, policy_of(job, new, old))
-        step("armed")
+        steps.step("armed")
         if old is not None and not wanted.keep_previous:
             engine.remove(old.id)
-        step("discarded")
+        steps.step("discarded")
     except SlipwayError as error:
         raise SlipwayError(
             f"{error.msg} The new container {new.described()} has passed its gate and serves; what is left is to swap the "
@@ -240,16 +221,6 @@ def policy_of(job: Job, new: Container, old: t.Optional[Container]) -> t.Dict[st
     if job.wanted.state == "started":
         return job.wanted.restart_policy
     return own_policy(new, old)
-
-
-def own_policy(container: Container, successor: t.Optional[Container]) -> t.Dict[str, t.Any]:
-    """The policy a disarmed container had: noted by the one that replaced it, else in its spec, else what it has."""
-    marks = successor.labels if successor else {}
-    if marks.get(labels.REPLACES) == container.id and container.restart_policy["Name"] == "no":
-        noted = labels.policy_from_text(marks.get(labels.REPLACED_POLICY, ""))
-        if noted["Name"] not in ("", "no"):
-            return noted
-    return container.spec.get("restart_policy") or container.restart_policy
 
 
 def arm(job: Job, container: Container, policy: t.Mapping[str, t.Any]) -> None:
@@ -291,12 +262,12 @@ def revert(job: Job, old: t.Optional[Container], new: Container, serving: bool) 
     """
     engine = job.engine
     _insist(lambda: engine.stop(new.id, stop_timeout(new.attrs)))
-    step("reverting")
+    steps.step("reverting")
     text = "It was removed; there was none before it, so nothing runs now."
     if old is not None:
         text = _bring_back(job, old, new, serving)
     put_away(job, new)
-    step("removed")
+    steps.step("removed")
     return Ending("reverted", text)
 
 
@@ -314,13 +285,13 @@ def _bring_back(job: Job, old: Container, new: Container, serving: bool) -> str:
     doubt = ""
     if serving:
         _insist(lambda: engine.start(old.id))
-        step("restarted")
+        steps.step("restarted")
         doubt = _doubt(job, old)
     arm(job, old, own_policy(old, new) if old.restart_policy["Name"] == "no" else old.restart_policy)
-    step("rearmed")
+    steps.step("rearmed")
     if old.name != job.wanted.name:
         engine.rename(old.id, job.wanted.name)
-    step("renamed")
+    steps.step("renamed")
     if not serving:
         return f"Reverted: the old container {old.described()} is back, stopped as it was before."
     if doubt:
