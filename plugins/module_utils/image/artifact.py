@@ -11,6 +11,7 @@ import posixpath
 import stat
 import typing as t
 import zipfile
+import zlib
 from dataclasses import dataclass, field, replace
 
 from ..common.errors import ParameterError, SlipwayError
@@ -20,6 +21,7 @@ FOLDER = "folder"
 LINK = "link"
 ARCHIVES = ("war", "jar")
 _NEIGHBOURS = 8
+_WHITEOUT = ".wh."  # OCI image spec, layer.md: such an entry removes its namesake from the layers below
 
 Opener = t.Callable[[], t.BinaryIO]
 
@@ -30,7 +32,7 @@ class Entry:
 
     `path` is relative to the artifact (later to the image's root), with "/" between names and none at either end.
     `mode` is the permission bits the image will have, `mtime` seconds since 1970 (for the image's date only: no layer
-    carries it), `target` a link's text. `open` gives the content of a file, and may be called again.
+    carries it), `target` a link's text. `open` opens the content of a file, as often as it is called.
     """
 
     path: str
@@ -40,6 +42,12 @@ class Entry:
     mtime: int = 0
     target: str = ""
     open: t.Optional[Opener] = field(default=None, compare=False, repr=False)
+
+    def content(self) -> t.BinaryIO:
+        """A file's content from its beginning; a context manager."""
+        if self.open is None:
+            raise ValueError(f"{self.path} is a {self.kind} and has no content")
+        return self.open()
 
     def below(self, folder: str) -> Entry:
         """The same entry under `folder` (relative, may be empty)."""
@@ -69,8 +77,8 @@ class Artifact:
     def text(self, path: str) -> t.Optional[str]:
         """The content of one small text file, or None where there is none. UTF-8, errors replaced."""
         for entry in self.entries:
-            if entry.path == path and entry.open is not None:
-                with entry.open() as stream:
+            if entry.path == path and entry.kind == FILE:
+                with entry.content() as stream:
                     return stream.read().decode("utf-8", "replace")
         return None
 
@@ -96,8 +104,12 @@ def open_artifact(given: str, folder: str = ".") -> Artifact:
         raise ParameterError(f"artifact: {path} is neither a .war, a .jar nor a folder.")
     try:
         archive = zipfile.ZipFile(path)
-        entries, warnings = _scan_archive(archive, path)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+        try:
+            entries, warnings = _scan_archive(archive, path)
+        except BaseException:
+            archive.close()
+            raise
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, UnicodeDecodeError) as error:
         raise SlipwayError(f"artifact: {path} cannot be read as an archive: {error}. Build it again.") from error
     return Artifact(path, form, entries, warnings, archive)
 
@@ -125,6 +137,8 @@ def clean_name(name: str) -> t.Tuple[str, str]:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
         return "", "climbs out of the artifact"
+    if any(part.startswith(_WHITEOUT) for part in parts):
+        return "", "is how image layers write that a file is deleted"
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

@@ -108,7 +108,7 @@ def _build(work: Work) -> Result:
     _find_reusable(work)
     measured = in_parallel(measure, placement.layers) if work.reusable or work.old else None
     work.watch.lap("layers")
-    if measured is not None and work.old and _is_the_same(work, base_image, placement, measured, source):
+    if measured is not None and work.old and _is_the_same(work, work.old, base_image, placement, measured, source):
         return _unchanged(work, work.old, placement)
     if work.old and not work.order.overwrite:
         raise work.names.taken(work.order.image.locator, work.old.manifest.digest)
@@ -158,13 +158,14 @@ def _previous(work: Work) -> t.Optional[Image]:
         return None  # a registry that lists no tags to this login: the layers are made again, which is only slower
 
 
-def _is_the_same(work: Work, base_image: Image, placement: Placement, measured: t.List[Measured], source: str) -> bool:
+def _is_the_same(
+    work: Work, old: Image, base_image: Image, placement: Placement, measured: t.List[Measured], source: str
+) -> bool:
     """Whether the tag's image has these layers, in this compression, and this config."""
-    assert work.old is not None
     wanted = _config(work, base_image, placement, measured, source)
     if any(layer.diff_id not in work.reusable for layer in measured):
         return False
-    return config.comparable(wanted, work.created_counts) == config.comparable(work.old.config, work.created_counts)
+    return config.comparable(wanted, work.created_counts) == config.comparable(old.config, work.created_counts)
 
 
 def _unchanged(work: Work, old: Image, placement: Placement) -> Result:
@@ -233,7 +234,7 @@ def _make(
     return {
         **_facts(work, manifest, made, content_md5),
         "changed": True,
-        "bytes_uploaded": destination.bytes if work.context.check_mode else work.target.bytes_sent - sent_before,
+        "bytes_uploaded": destination.foreseen if work.context.check_mode else work.target.bytes_sent - sent_before,
         "diff": {
             "before": image_view(work.order.image, work.old) if work.old else {},
             "after": image_view(work.order.image, new),
@@ -266,8 +267,9 @@ def _bring(
             return None
         return _bring_layer(work, destination, layer, what)
 
-    own = zip(placement.layers, measured or [None] * len(placement.layers))
-    jobs = [*((layer, what) for layer, what in own), *((None, layer) for layer in base_image.layers)]
+    unknown: t.List[t.Optional[Measured]] = [None] * len(placement.layers)
+    own: t.List[t.Tuple[t.Optional[Layer], t.Any]] = list(zip(placement.layers, measured or unknown))
+    jobs = [*own, *((None, layer) for layer in base_image.layers)]
     made = [item for item in in_parallel(one, jobs) if item is not None]
     new = _config(work, base_image, placement, [item.measured for item in made], source)
     manifest = _manifest(work, destination, base_image, new, made)

@@ -70,9 +70,8 @@ def tree_sums(entries: t.Iterable[Entry]) -> t.Tuple[Sums, t.Dict[str, str]]:
 
 def _content_sums(entry: Entry) -> t.Tuple[str, str]:
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    assert entry.open is not None  # only files come here
     try:
-        with entry.open() as stream:
+        with entry.content() as stream:
             while block := stream.read(_BLOCK):
                 md5.update(block)
                 sha256.update(block)

@@ -19,6 +19,11 @@ from .options import ExtraFiles, Findings, Order
 
 _BOOT_DEST = "/app"
 _JAR_DEST = "/app/app.jar"
+_USUAL_LINKS = {
+    **{name: f"/usr/{name}" for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32")},
+    "var/run": "/run",
+    "var/lock": "/run/lock",
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,8 @@ def open_contents(order: Order) -> Contents:
     warnings = list(artifact.warnings) if artifact else []
     extras = [extra for extra in (findings.take(_extra, item, warnings) for item in order.files) if extra]
     try:
-        findings.raise_any()
+        if findings.messages:
+            raise findings.error()
         return Contents(artifact, artifact_sums(artifact) if artifact else None, extras, warnings)
     except BaseException:
         if artifact is not None:
@@ -131,6 +137,7 @@ def place(contents: Contents, dest: t.Optional[str], base_env: t.Mapping[str, st
         layers = _packed(artifact, manifest, dest) if packed else layering.placed(_split(artifact, manifest), dest)
         placement = Placement((*layers, *extras), dest, _entrypoint(artifact, manifest, dest, packed))
     _check_overlaps(placement.layers)
+    contents.warnings += _hidden_links(placement.layers)
     return placement
 
 
@@ -194,6 +201,16 @@ def _check_overlaps(layers: t.Sequence[Layer]) -> None:
                     findings.append(f"/{path} is a folder in one layer and a file or link in another")
     if findings:
         raise ParameterError(f"files, dest: {'; '.join(sorted(set(findings)))}.")
+
+
+def _hidden_links(layers: t.Sequence[Layer]) -> t.List[str]:
+    """Warnings about folders that are links in most bases, which are not opened to see."""
+    above = {parent for layer in layers for entry in layer.entries for parent in parents(entry.path)}
+    return [
+        f"/{path} becomes a folder of its own in the image. Where the base has it as a link to {_USUAL_LINKS[path]} (Debian, "
+        f"Fedora and most others do), that hides everything behind the link: name {_USUAL_LINKS[path]} instead."
+        for path in sorted(above & set(_USUAL_LINKS))
+    ]
 
 
 def image_content_md5(placement: Placement, md5s: t.Sequence[t.Mapping[str, str]]) -> t.Optional[str]:

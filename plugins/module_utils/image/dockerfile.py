@@ -56,8 +56,8 @@ def read_dockerfile_order(params: t.Mapping[str, t.Any]) -> DockerfileOrder:
     build_args = findings.take(texts, params["build_args"], "build_args")
     labels = findings.take(texts, params["labels"], "labels")
     timeout = findings.take(units.seconds, params["build_timeout"], "build_timeout")
-    findings.raise_any()
-    assert image and tags is not None and timeout  # else a finding was raised
+    if image is None or tags is None or timeout is None or findings.messages:
+        raise findings.error()
     build = Build(
         context=context,
         dockerfile=dockerfile,

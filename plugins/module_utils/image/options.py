@@ -53,12 +53,11 @@ class Findings:
             self.add(error.msg)
             return None
 
-    def raise_any(self) -> None:
-        """ParameterError with every message, if there is one."""
+    def error(self) -> ParameterError:
+        """One error with every message."""
         if len(self.messages) == 1:
-            raise ParameterError(self.messages[0])
-        if self.messages:
-            raise ParameterError(f"{len(self.messages)} options cannot work. " + " ".join(self.messages))
+            return ParameterError(self.messages[0])
+        return ParameterError(f"{len(self.messages)} options cannot work. " + " ".join(self.messages))
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,8 @@ def read_order(params: t.Mapping[str, t.Any]) -> Order:
     settings = _settings(params, findings)
     platform = findings.take(_platform, params["platform"])
     created = findings.take(_created, params["created"])
-    findings.raise_any()
-    assert image and base and tags is not None and created  # else a finding was raised
+    if image is None or base is None or tags is None or created is None or findings.messages:
+        raise findings.error()
     return Order(
         image=image,
         tags=tags,

@@ -10,6 +10,7 @@ import tempfile
 import typing as t
 from dataclasses import dataclass, field
 
+from ..common.errors import SlipwayError
 from ..registry import manifest as types
 from .compress import GZIP, NONE, ZSTD, compressor
 from .layering import Layer
@@ -62,7 +63,7 @@ def pack(layer: Layer, method: str, out: t.Optional[t.IO[bytes]]) -> Packed:
     def take(data: bytes) -> int:
         digest.update(data)
         if out is not None:
-            out.write(data)
+            _write(out, data)
         return len(data)
 
     for piece in tar_pieces(layer.entries, md5s):
@@ -70,6 +71,16 @@ def pack(layer: Layer, method: str, out: t.Optional[t.IO[bytes]]) -> Packed:
         size += take(squeeze.compress(piece))
     size += take(squeeze.flush())
     return Packed(Measured(f"sha256:{diff.hexdigest()}", md5s), f"sha256:{digest.hexdigest()}", size)
+
+
+def _write(out: t.IO[bytes], data: bytes) -> None:
+    try:
+        out.write(data)
+    except OSError as error:
+        raise SlipwayError(
+            f"{tempfile.gettempdir()} cannot take a layer until it is uploaded: {error.strerror or error}. Make room, or set "
+            "TMPDIR to another folder. Nothing was pushed under the image's name."
+        ) from error
 
 
 def scratch() -> t.IO[bytes]:

@@ -28,8 +28,8 @@ S = t.TypeVar("S")
 class Destination:
     """The repository an image is pushed to, and where its base comes from.
 
-    `known` are digests of blobs that an image of the repository names. With `dry` nothing is written, and `bytes` counts
-    what would have been sent; otherwise the client counts.
+    `known` are digests of blobs that an image of the repository names. With `dry` nothing is written, and `foreseen` is the
+    bytes that would have been sent; otherwise the client counts them.
     """
 
     client: RegistryClient
@@ -38,7 +38,7 @@ class Destination:
     base: Reference
     known: t.FrozenSet[str] = frozenset()
     dry: bool = False
-    bytes: int = 0
+    foreseen: int = 0
     warnings: t.List[str] = field(default_factory=list)
     _lock: t.Any = field(default_factory=threading.Lock, repr=False)
 
@@ -95,7 +95,7 @@ class Destination:
 
     def _foresee(self, size: int) -> None:
         with self._lock:
-            self.bytes += size
+            self.foreseen += size
 
     def _send(self, digest: str, size: int, stream: t.Callable[[], t.Any]) -> None:
         if digest not in self.known and not self.client.has_blob(self.repository, digest):

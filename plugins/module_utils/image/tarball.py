@@ -81,10 +81,9 @@ def header(entry: Entry) -> bytes:
 
 
 def _content(entry: Entry) -> t.Iterator[bytes]:
-    assert entry.open is not None  # every FILE has it
     length = 0
     try:
-        with entry.open() as stream:
+        with entry.content() as stream:
             while block := stream.read(PIECE):
                 length += len(block)
                 yield block

@@ -59,10 +59,17 @@ def test_archive_entries_carry_name_size_date_and_content(tmp_path):
 
 
 def test_all_bad_names_of_an_archive_are_told_at_once(tmp_path):
-    path = archive(tmp_path / "app.jar", ("../etc/passwd", b""), ("/abs", b""), ("a/../../b", b""), ("fine", b""))
+    path = archive(
+        tmp_path / "app.jar", ("../etc/passwd", b""), ("/abs", b""), ("a/../../b", b""), ("a/.wh.b", b""), ("fine", b"")
+    )
     with pytest.raises(ParameterError) as raised:
         open_artifact(str(path))
-    for name in ("'../etc/passwd' climbs out", "'/abs' is an absolute name", "'a/../../b' climbs out"):
+    for name in (
+        "'../etc/passwd' climbs out",
+        "'/abs' is an absolute name",
+        "'a/../../b' climbs out",
+        "'a/.wh.b' is how image layers",
+    ):
         assert name in raised.value.msg
     assert "fine" not in raised.value.msg
 

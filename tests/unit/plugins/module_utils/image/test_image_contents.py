@@ -11,7 +11,11 @@ import os
 import zipfile
 
 import pytest
-from ansible_collections.slipway.delivery.plugins.module_utils.common.errors import ConflictError, ParameterError
+from ansible_collections.slipway.delivery.plugins.module_utils.common.errors import (
+    ConflictError,
+    ParameterError,
+    SlipwayError,
+)
 from ansible_collections.slipway.delivery.plugins.module_utils.image.artifact import FILE, LINK, Entry
 from ansible_collections.slipway.delivery.plugins.module_utils.image.base import choose_platform
 from ansible_collections.slipway.delivery.plugins.module_utils.image.build_layers import source_digest
@@ -151,6 +155,26 @@ def test_a_file_over_a_folder_of_another_layer_is_refused(tmp_path):
         placed(tmp_path, "a.war", "/srv", files=[ExtraFiles(str(tmp_path / "f"), "/srv/WEB-INF", None)])
 
 
+def test_folders_that_are_links_in_most_bases_are_warned_of(tmp_path):
+    (tmp_path / "f").write_text("x")
+    with open_contents(order(tmp_path, None, [ExtraFiles(str(tmp_path / "f"), "/bin/f", None)])) as contents:
+        place(contents, None, {})
+        assert len(contents.warnings) == 1
+        assert "name /usr/bin instead" in contents.warnings[0]
+    with open_contents(order(tmp_path, None, [ExtraFiles(str(tmp_path / "f"), "/usr/bin/f", None)])) as contents:
+        place(contents, None, {})
+        assert contents.warnings == []
+
+
+def test_a_full_temporary_folder_says_what_to_do():
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(SlipwayError, match="No space left on device"):
+        pack(Layer("a", "/app", (a_file("app/x", b"x"),)), "gzip", Full())
+
+
 def a_file(path, content):
     return Entry(path, FILE, len(content), open=lambda: io.BytesIO(content))
 
@@ -193,7 +217,6 @@ def test_the_source_digest_sees_every_input(tmp_path):
         with open_contents(wanted) as contents:
             return source_digest(wanted, contents, base, created)
 
-    os.environ.setdefault("TZ", "UTC")
     reference = digest()
     others = [
         digest(base="sha256:2"),
