@@ -133,7 +133,8 @@ def _from_helper(helper: str, keys: t.Sequence[str], path: str) -> Credentials:
     program = f"docker-credential-{helper}"
     for key in keys:
         try:
-            done = subprocess.run(
+            # run_command belongs to AnsibleModule, which this package does not know.
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 [program, "get"], input=key.encode("utf-8"), capture_output=True, timeout=_HELPER_SECONDS, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:

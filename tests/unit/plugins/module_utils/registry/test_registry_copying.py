@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 
@@ -210,6 +211,28 @@ def test_a_refused_mount_of_a_blob_that_is_there_moves_nothing(registry):
     result, _warnings = run(image=f"{REG}/prod/app:1", source=f"{REG}/test/app:1")
     assert result["blobs"] == {"mounted": 0, "existing": 2, "copied": 0}
     assert sum(line.startswith("DELETE /v2/prod/app/blobs/uploads/") for line in registry.log) == 2
+
+
+def test_a_source_with_a_login_of_its_own_is_read_by_that_login(registry):
+    registry.add_image("test/app", "1")
+    registry.mounts = False
+    registry.script += [
+        ("HEAD /v2/prod/app/manifests/1", refusal(401, "UNAUTHORIZED", WWW_Authenticate="Basic realm=x")),
+        ("GET /v2/test/app/manifests/1", refusal(401, "UNAUTHORIZED", WWW_Authenticate="Basic realm=x")),
+    ]
+    result, _warnings = run(
+        image=f"{REG}/prod/app:1",
+        source=f"{REG}/test/app:1",
+        username="writer",
+        password="w",
+        source_username="reader",
+        source_password="r",
+    )
+    assert result["blobs"]["copied"] == 2
+    reader, writer = ("Basic " + base64.b64encode(pair).decode() for pair in (b"reader:r", b"writer:w"))
+    sent = {(request.method, request.headers.get("Authorization")) for request in registry.seen}
+    assert {("GET", reader), ("PUT", writer), ("POST", writer)} <= sent
+    assert not {("PUT", reader), ("POST", reader)} & sent
 
 
 def test_blobs_that_a_garbage_collection_took_are_brought_again(registry):
