@@ -112,6 +112,7 @@ def _stop_all() -> None:
     _kill_rest()
     network.down()
     cgroups.remove()
+    say("everything is stopped")
 
 
 def _kill_rest() -> None:

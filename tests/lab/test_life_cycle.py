@@ -40,35 +40,41 @@ def output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def groups() -> list[Path]:
+    """The lab's control group in every hierarchy that has one."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup" in line]
+    return [Path(mount, "slipway-lab") for mount in mounts if Path(mount, "slipway-lab").exists()]
+
+
+def processes() -> set[str]:
+    """Ids of all processes in the lab's control groups."""
+    return {pid for group in groups() for procs in group.rglob("cgroup.procs") for pid in procs.read_text().split()}
+
+
 def traces() -> dict[str, list[str]]:
     """Everything on this machine that carries the lab's name."""
     links = [link["ifname"] for link in json.loads(output("ip", "-json", "link", "show"))]
-    commands = [
-        path.read_bytes().replace(b"\0", b" ").decode()
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if path.exists()
-    ]
-    groups = [
-        Path(line.split()[4]) for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup" in line
-    ]
     return {
         "interfaces": [name for name in links if name.startswith(("slipway", "slw-"))],
         "namespaces": [name for name in output("ip", "netns", "list").splitlines() if "slipway" in name],
         "rules": [line for line in output("iptables", "-S").splitlines() if "slipway" in line],
         "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if "slipway" in line],
-        "groups": [str(path / "slipway-lab") for path in groups if (path / "slipway-lab").exists()],
-        "processes": [command for command in commands if "slipway-lab" in command],
+        "groups": [str(group) for group in groups()],
         "folders": [str(folder) for folder in OWN_FOLDERS if folder.exists()],
     }
 
 
+def repositories(registry: str) -> list[str]:
+    return requests.get(f"http://{registry}/v2/_catalog", timeout=5).json()["repositories"]
+
+
 def base_digests(registry: str) -> dict[str, str]:
     """Manifest digest of every base image in the open registry."""
-    catalog = requests.get(f"http://{registry}/v2/_catalog", timeout=5).json()["repositories"]
     digests = {}
-    for repository in catalog:
-        tags = requests.get(f"http://{registry}/v2/{repository}/tags/list", timeout=5).json()["tags"] or []
-        for tag in tags:
+    for repository in repositories(registry):
+        if not repository.startswith("base/"):
+            continue
+        for tag in requests.get(f"http://{registry}/v2/{repository}/tags/list", timeout=5).json()["tags"]:
             url = f"http://{registry}/v2/{repository}/manifests/{tag}"
             answer = requests.head(url, headers={"Accept": MANIFESTS}, timeout=5)
             digests[f"{repository}:{tag}"] = answer.headers["Docker-Content-Digest"]
@@ -97,6 +103,7 @@ def assert_pristine(env: dict[str, str]) -> None:
     assert client.images.list(all=True) == []
     assert client.volumes.list() == []
     assert {network.name for network in client.networks.list()} == {"bridge", "host", "none"}
+    assert repositories(env["LAB_REGISTRY"]) == ["base/busybox", "base/python", "base/tomcat"]
     assert set(base_digests(env["LAB_REGISTRY"])) == {"base/busybox:1", "base/python:3", "base/tomcat:10"}
     assert redis.Redis.from_url(f"redis://{env['LAB_REDIS_TEST']}").dbsize() == 0
     kept = requests.post(
@@ -129,8 +136,11 @@ def test_down_leaves_no_trace_and_up_finds_its_caches():
     before = facts()
     digests = base_digests(before["LAB_REGISTRY"])
     litter(before)
+    ran = processes()
     done = lab("down")
     assert done.returncode == 0, done.stderr
+    assert len(ran) > 20
+    assert [pid for pid in ran if Path("/proc", pid, "exe").exists()] == []
     assert traces() == {name: [] for name in traces()}
     assert Path(before["LAB_CACHE"]).is_dir()
     asked = lab("env")
@@ -156,12 +166,14 @@ def test_a_lab_without_its_machines_processes_is_repaired():
     assert lab("status").returncode == 0
 
 
+@pytest.fixture(scope="class")
+def _down():
+    assert lab("down").returncode == 0
+
+
+@pytest.mark.usefixtures("_down")
 class TestWhileDown:
     """Refusals and `clean`, each with nothing of the lab running."""
-
-    @pytest.fixture(scope="class", autouse=True)
-    def _down(self):
-        assert lab("down").returncode == 0
 
     def test_up_refuses_a_bridge_of_its_name_that_is_not_its_own(self):
         output("ip", "link", "add", "slipway0", "type", "bridge")
