@@ -18,7 +18,7 @@ from .access import Access, client_certificate, is_loopback, trust
 from .answers import ERROR_LIMIT, RETRY_STATUS, display_url, status_error, transport_error
 from .auth import RegistryAuth, Scopes
 from .credentials import find_credentials
-from .errors import DeniedError, IntegrityError, RegistryError
+from .errors import DeniedError, IntegrityError, RegistryError, UnreachableError
 from .reference import DOCKER_HUB
 
 try:
@@ -76,6 +76,7 @@ class Transport:
         self._jitter = jitter
         self._lock = threading.Lock()
         self._resume_at = 0.0
+        self._is_registry = False
         self.requests = 0
         self.warnings: t.List[str] = []
         plain = self.base.startswith("http://")
@@ -233,6 +234,8 @@ class Transport:
             )
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise transport_error(error, method, url) from error
+        if response.headers.get("Docker-Distribution-Api-Version") and self._own(url):
+            self._is_registry = True
         self._note_warnings(response)
         return response
 
@@ -278,7 +281,29 @@ class Transport:
         finally:
             response.close()
         words = self.auth.scrub(body.decode("utf-8", "replace")).encode("utf-8")
-        return status_error(response, method, words, self.auth.credentials, attempts)
+        error = status_error(response, method, words, self.auth.credentials, attempts)
+        if error.status == 404 and not error.code:
+            self._check_registry()
+        return error
+
+    def _check_registry(self) -> None:
+        """A 404 without a registry's words may come from any web server, and must not pass for "no such image".
+
+        Only a registry answers its own root with 200 or 401 (OCI distribution spec, end-1). Asked once.
+        """
+        if self._is_registry:
+            return
+        response = self._exchange("GET", f"{self.base}v2/", "", None, None, None, None)
+        response.close()
+        if response.status_code not in (200, 401):
+            url = display_url(response.url)
+            raise UnreachableError(
+                f"{self.host} is no registry: it answered GET /v2/ with HTTP {response.status_code}.",
+                "GET",
+                url,
+                advice="Check host and port, and what a proxy in between does with this address.",
+            )
+        self._is_registry = True
 
     def _note_warnings(self, response: t.Any) -> None:
         for part in response.headers.get("Warning", "").split("299 - ")[1:]:

@@ -42,6 +42,7 @@ class FakeRegistry(BaseAdapter):
         self.deletes_tags = self.deletion = self.mounts = True
         self.referrers_api = False
         self.digest_header = True
+        self.version_header = True
         self.uploads = 0
         self.hosts = set()
 
@@ -117,6 +118,8 @@ class FakeRegistry(BaseAdapter):
         response.headers = requests.structures.CaseInsensitiveDict(headers)
         if request.method != "HEAD":
             response.headers.setdefault("Content-Length", str(len(body)))
+        if self.version_header:
+            response.headers["Docker-Distribution-Api-Version"] = "registry/2.0"
         response.raw = urllib3.HTTPResponse(
             io.BytesIO(b"" if request.method == "HEAD" else body),
             headers=dict(response.headers),
@@ -127,6 +130,8 @@ class FakeRegistry(BaseAdapter):
 
     def _answer(self, request, parts, body):
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        if parts.path == "/v2/":
+            return answer(200, {})
         match = re.match(r"^/v2/(.+)/(manifests|blobs/uploads|blobs|tags|referrers)/(.*)$", parts.path)
         repository, kind, rest = match.groups()
         handler = {

@@ -293,6 +293,21 @@ def test_final_statuses_are_typed_and_not_repeated(client, registry, pauses, sta
     assert client.requests == 1 and pauses == []
 
 
+def test_a_web_server_that_is_no_registry_is_not_taken_for_an_absent_image(client, registry):
+    registry.version_header = False
+    registry.script += [("HEAD", answer(404)), ("GET /v2/$", answer(404))] * 2
+    for _attempt in range(2):
+        with pytest.raises(RegistryError, match="is no registry: it answered GET /v2/ with HTTP 404"):
+            client.head_manifest("app", "1")
+
+
+def test_a_registry_of_few_words_is_asked_once_whether_it_is_one(client, registry):
+    registry.version_header = False
+    assert client.head_manifest("app", "1") is None
+    assert client.head_manifest("app", "1") is None
+    assert registry.log == ["HEAD /v2/app/manifests/1", "GET /v2/", "HEAD /v2/app/manifests/1"]
+
+
 def test_html_of_a_proxy_is_not_repeated_in_the_error(client, registry):
     registry.script.append(("DELETE", answer(400, b"<html>nginx</html>", Content_Type="text/html")))
     with pytest.raises(RegistryError) as caught:
