@@ -1,0 +1,145 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""etcd v3's JSON gateway: base64 in and out, a token that is renewed, endpoints that stand in for one another."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+from urllib.parse import urlsplit
+
+from ...common.deadline import Deadline
+from ...common.errors import DeniedError, ParameterError, SlipwayError, UnreachableError
+from .base import raw, text
+
+try:
+    import requests
+except ImportError:
+    requests = None
+
+_WAIT = 5.0  # seconds for one answer; the deadline bounds them all
+_DENIED = 7
+_UNAUTHENTICATED = 16
+Message = t.Dict[str, t.Any]
+
+
+class Login(t.NamedTuple):
+    username: str
+    password: str
+
+
+class Gateway:
+    """POSTs messages to the first endpoint that answers, and stays with it until it fails."""
+
+    def __init__(
+        self, nodes: t.Sequence[str], deadline: Deadline, login: t.Optional[Login], tls: t.Mapping[str, t.Any]
+    ) -> None:
+        """`tls`: `on` (for nodes that name no scheme), `verify` and `cert` as requests takes them."""
+        self._urls = [_url(node, tls["on"]) for node in nodes]
+        self._deadline = deadline
+        self._login = login
+        self._verify, self._cert = tls["verify"], tls["cert"]
+        self._token: t.Optional[str] = None
+        self._session: t.Any = None
+
+    @property
+    def where(self) -> str:
+        return f"etcd {', '.join(self._urls)}"
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+        self._session, self._token = None, None
+
+    def call(self, method: str, message: Message) -> Message:
+        """The answer to `/v3/<method>`. A token that is no longer taken is renewed once."""
+        if self._login is not None and self._token is None:
+            self._authenticate(self._login)
+        status, answer = self._post(method, message)
+        if status == 401 and self._login is not None:
+            self._authenticate(self._login)
+            status, answer = self._post(method, message)
+        if status != 200:
+            raise self._refusal(method, status, answer)
+        return answer
+
+    def _authenticate(self, login: Login) -> None:
+        self._token = None
+        status, answer = self._post("auth/authenticate", {"name": login.username, "password": login.password})
+        if status != 200:
+            raise DeniedError(
+                f"{self.where} refuses the login of {login.username}: {_said(answer)}. Check username and password."
+            )
+        self._token = str(answer["token"])
+
+    def _post(self, method: str, message: Message) -> t.Tuple[int, Message]:
+        """Status and body from the first endpoint that answers; UnreachableError names what each of them did."""
+        failures: t.List[str] = []
+        for url in list(self._urls):
+            try:
+                answer = self._send(f"{url}/v3/{method}", message)
+                status, body = answer.status_code, answer.json()
+            except requests.exceptions.SSLError as error:
+                failures.append(f"{url}: TLS: {error}")
+            except requests.exceptions.RequestException as error:  # its JSON error is one, too
+                failures.append(f"{url}: {error}")
+            else:
+                if status < 500 and isinstance(body, dict):
+                    return status, body
+                failures.append(f"{url}: {status} {_said(body)}")
+            self._urls = [*self._urls[1:], url]  # the next one first, from now on
+        listed = "\n".join(f"- {each}" for each in failures)
+        raise UnreachableError(f"No etcd endpoint answers {method}:\n{listed}")
+
+    def _send(self, url: str, message: Message) -> t.Any:
+        if self._session is None:
+            self._session = requests.Session()
+            self._session.trust_env = False  # config centres are inside; a proxy is not on the way
+        return self._session.post(
+            url,
+            json=message,
+            headers={"Authorization": self._token} if self._token else {},
+            timeout=max(0.1, min(_WAIT, self._deadline.remaining())),
+            verify=self._verify,
+            cert=self._cert,
+            allow_redirects=False,
+        )
+
+    def _refusal(self, method: str, status: int, answer: Message) -> SlipwayError:
+        message = f"{self.where} refuses {method}: {status} {_said(answer)}"
+        code = answer.get("code")
+        if code in (_DENIED, _UNAUTHENTICATED) or "user name is empty" in _said(answer):
+            return DeniedError(
+                f"{message}. Set username and password of a user who may read and write the prefix and slipway!<prefix>!*."
+            )
+        if "too large" in _said(answer):
+            return SlipwayError(f"{message}. The change and its history record are beyond etcd's 1.5 MiB a request.")
+        return SlipwayError(f"{message}.")
+
+
+def encode(value: str) -> str:
+    return base64.b64encode(raw(value)).decode("ascii")
+
+
+def decode(value: str) -> str:
+    return text(base64.b64decode(value))
+
+
+def _said(answer: t.Any) -> str:
+    return str((answer.get("message") or answer.get("error") or "no reason given") if isinstance(answer, dict) else "")
+
+
+def _url(node: str, tls: bool) -> str:
+    scheme = "https" if tls else "http"
+    parts = urlsplit(node if "://" in node else f"{scheme}://{node}")
+    try:
+        port = parts.port or 2379
+    except ValueError as error:
+        raise ParameterError(f"nodes: {node!r}: {error}.") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise ParameterError(f"nodes: {node!r} is no etcd endpoint; write host:port or https://host:port.")
+    if parts.username or parts.password:
+        raise ParameterError(f"nodes: {parts.hostname}: give user and password as username and password.")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"
