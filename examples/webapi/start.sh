@@ -63,7 +63,7 @@ write_settings() {
         [ "$(date +%s)" -lt "$deadline" ] ||
             die "config centre configCenter:6379 not reachable for ${wait_s}s (confd exit code $rc)"
         say "config centre configCenter:6379 is not reachable, trying again"
-        sleep 2
+        sleep 1
     done
     [ -s "$settings" ] || die "confd ended well but wrote no $settings: are its files in /etc/confd?"
 }
