@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -226,6 +227,26 @@ def test_the_other_config_centre_and_the_edge_answer(lab):
     health = requests.get(f"http://{lab['LAB_ETCD']}/health", timeout=5).json()
     assert health == {"health": "true"}
     assert requests.get(f"http://{lab['LAB_EDGE']}/", timeout=5).status_code == 404
+
+
+def test_the_edge_takes_a_site_and_drops_it(lab):
+    site = Path(lab["LAB_EDGE_CONF"], f"lab-{uuid.uuid4().hex[:8]}.conf")
+    name = f"{site.stem}.example"
+
+    def page() -> str:
+        return requests.get(f"http://{lab['LAB_EDGE']}/", headers={"Host": name}, timeout=5).text
+
+    def reload() -> None:
+        os.kill(int(Path(lab["LAB_EDGE_PID"]).read_text()), signal.SIGHUP)
+
+    site.write_text(f"server {{ listen 80; server_name {name}; location / {{ return 200 'routed'; }} }}")
+    try:
+        reload()
+        assert eventually(lambda: page() == "routed")
+    finally:
+        site.unlink()
+        reload()
+    assert eventually(lambda: page() != "routed")
 
 
 def test_tomcat_base_starts_as_it_is(lab, containers):

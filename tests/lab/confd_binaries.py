@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +42,11 @@ DIALECTS = (LEGACY, FORK)
 def ensure() -> None:
     """Have both dialects if this machine can; where it cannot, print the reason and go on."""
     _FOLDER.mkdir(parents=True, exist_ok=True)
+    given = os.environ.get("CONFD")
+    if given and given not in (str(find(dialect)) for dialect in DIALECTS):
+        raise LabError(
+            f"CONFD is {given}, which is not a confd that runs here: set it right, or unset it and the lab builds one"
+        )
     for dialect in DIALECTS:
         if find(dialect) is None and not _failed_lately(dialect):
             try:
@@ -74,8 +78,11 @@ def _dialect_of(binary: str) -> str | None:
     if binary in (str(each.path) for each in DIALECTS):
         return next(each.name for each in DIALECTS if str(each.path) == binary)
     for option, name in (("-version", LEGACY.name), ("--version", FORK.name)):
-        answer = subprocess.run([binary, option], capture_output=True, text=True, timeout=10, check=False)
-        if answer.returncode == 0 and answer.stdout.startswith("confd"):
+        try:
+            answer = run([binary, option], timeout=10)
+        except LabError:
+            continue  # the other dialect, or no confd at all
+        if answer.startswith("confd"):
             return name
     return None
 

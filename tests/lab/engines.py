@@ -65,20 +65,21 @@ def start_machines(hosts: tuple[Node, ...] = HOSTS) -> list[Node]:
 
 
 def start_dockerd(host: Node) -> bool:
-    """Start the host's dockerd if it does not run; True when it was started."""
-    daemon = Daemon(host.name)
-    if daemon.pid is not None:
-        return False
-    daemon.start(inside(host, ["sh", "-c", "rm -f /run/docker.pid; exec dockerd"]))
-    if host is TLS_HOST:
-        _start_plain_front(host)
-    return True
+    """Start the host's dockerd, and what stands before it, if they do not run; True when something was started."""
+    wanted = [Daemon(host.name)] if host is not TLS_HOST else [Daemon(host.name), Daemon(_front(host))]
+    absent = [daemon for daemon in wanted if daemon.pid is None]
+    for daemon in absent:
+        if daemon.name == host.name:
+            daemon.start(inside(host, ["sh", "-c", "rm -f /run/docker.pid; exec dockerd"]))
+        else:
+            daemon.start(_plain_front(host))
+    return bool(absent)
 
 
 def kill_dockerd(host: Node) -> None:
     """SIGKILL to dockerd (its containers' shims live on, as on a machine whose dockerd crashed)."""
     Daemon(_front(host)).stop(grace=0)
-    Daemon(host.name).stop(grace=0, inner=True)
+    Daemon(host.name).stop(grace=0)
 
 
 def stop_dockerd(host: Node) -> None:
@@ -90,7 +91,7 @@ def stop_dockerd(host: Node) -> None:
 def power_off(host: Node) -> None:
     """End everything in the host at once."""
     Daemon(_front(host)).stop(grace=0)
-    Daemon(_machine(host)).stop(grace=0, inner=True)
+    Daemon(_machine(host)).stop(grace=0)
     within = [Daemon(name) for name in ((host.name, "sshd") if host is SSH_HOST else (host.name,))]
     wait_until(lambda: all(daemon.pid is None for daemon in within), 5)
 
@@ -155,8 +156,8 @@ def _daemon_json(host: Node) -> dict[str, Any]:
     return config
 
 
-def _start_plain_front(host: Node) -> None:
-    """dockerd has either TLS or plain TCP, never both; a byte-wise forwarder gives the TLS host its plain port."""
+def _plain_front(host: Node) -> list[str]:
+    """dockerd has either TLS or plain TCP, never both: the command line of a forwarder of bytes that gives the TLS host its plain port."""
     config = host.run / "plain.conf"
     config.write_text(
         "daemon off; worker_processes 1; user root; error_log stderr warn;\n"
@@ -166,6 +167,4 @@ def _start_plain_front(host: Node) -> None:
         f"stream {{ server {{ listen {host.address}:{DOCKER_PORT}; proxy_pass unix:{host.run}/docker.sock;"
         " proxy_half_close on; proxy_timeout 24h; } }\n"
     )
-    front = Daemon(_front(host))
-    if front.pid is None:
-        front.start([*host.enter, "nginx", "-c", str(config), "-p", str(host.run)])
+    return [*host.enter, "nginx", "-c", str(config), "-p", str(host.run)]

@@ -37,7 +37,7 @@ def kill(name: str) -> None:
     if name in _HOSTS:
         engines.kill_dockerd(_HOSTS[name])
     else:
-        Daemon(name).stop(grace=0, inner=_is_inside_host(name))
+        Daemon(name).stop(grace=0)
 
 
 def stop(name: str) -> None:
@@ -50,12 +50,12 @@ def stop(name: str) -> None:
 
 def freeze(name: str) -> None:
     """SIGSTOP: it accepts connections and never answers"""
-    Daemon(name).signal(signal.SIGSTOP, inner=_is_inside_host(name))
+    Daemon(name).signal(signal.SIGSTOP)
 
 
 def thaw(name: str) -> None:
     """SIGCONT: a frozen one goes on"""
-    Daemon(name).signal(signal.SIGCONT, inner=_is_inside_host(name))
+    Daemon(name).signal(signal.SIGCONT)
 
 
 def poweroff(name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Callable, Mapping
 
 from lab import confd_binaries, probes, recipes, registry_push, services
 from lab.layout import CACHE, REGISTRY, REGISTRY_ADDRESS
-from lab.proc import Daemon, say, wait_ready
+from lab.proc import Daemon, LabError, say, wait_ready
 
 Recipe = Callable[[Path], None]
 TOMCAT = "base/tomcat:10"
@@ -77,7 +77,12 @@ def _build(name: str) -> None:
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    IMAGES[name](fresh)
+    try:
+        IMAGES[name](fresh)
+    except LabError as exc:
+        raise LabError(
+            f"{name} cannot be built; is a Debian mirror reachable, and is there room in /var/tmp? {exc}"
+        ) from exc
     (fresh / "recipe").write_text(_recipe_hash(name))
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)

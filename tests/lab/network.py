@@ -7,20 +7,32 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import subprocess
 from pathlib import Path
 from typing import Any, Iterable, Sequence
 
 from lab.layout import BRIDGE, CONTROLLER, MARK, NODES, RUN, SUBNET, Node
 from lab.proc import LabError, run
 
-# bridged frames pass FORWARD once another dockerd has loaded br_netfilter and set that chain's policy to DROP
-_RULE = ["FORWARD", "-i", BRIDGE, "-o", BRIDGE, "-m", "comment", "--comment", MARK, "-j", "ACCEPT"]
+_COMMENT = ["-m", "comment", "--comment", MARK]
+_RULES = (
+    # plain Docker ports have no lock: nobody who routes through this machine reaches them
+    ["FORWARD", "-o", BRIDGE, "!", "-i", BRIDGE, *_COMMENT, "-j", "DROP"],
+    # bridged frames pass FORWARD once another dockerd has loaded br_netfilter and set that chain's policy to DROP
+    ["FORWARD", "-i", BRIDGE, "-o", BRIDGE, *_COMMENT, "-j", "ACCEPT"],
+)
 _NAMESPACES = Path("/run/netns")
 _FIRST = RUN / "first-namespaces"  # there was no such folder before the lab
 
 
 def check() -> None:
-    """LabError naming everything that the lab would need and somebody else has."""
+    """LabError when there are no namespaces to be had, or naming everything that the lab needs and somebody else has."""
+    try:
+        run(["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "true"])
+    except LabError as exc:
+        raise LabError(
+            f"this machine does not let root make namespaces (a container without privileges?): {exc}"
+        ) from exc
     taken = _foreign_names() + _foreign_addresses()
     if taken:
         raise LabError(
@@ -66,8 +78,9 @@ def up() -> list[Node]:
     if first:
         _FIRST.touch()
     _ip([f"link set {node.link} up" for node in NODES if node not in absent and "UP" not in links[node.link]["flags"]])
-    if not _has_rule():
-        _iptables("-I", *_RULE)
+    for rule in _RULES:
+        if not _has_rule(rule):
+            _iptables("-I", *rule)
     return absent
 
 
@@ -81,8 +94,9 @@ def down() -> None:
         _NAMESPACES.rmdir()
     if _ours(links.get(BRIDGE)):
         _ip([f"link delete {BRIDGE}"])
-    while _has_rule():
-        _iptables("-D", *_RULE)
+    for rule in _RULES:
+        while _has_rule(rule):
+            _iptables("-D", *rule)
 
 
 def set_link(node: Node, state: str) -> None:
@@ -165,5 +179,7 @@ def _iptables(action: str, *rule: str) -> None:
     run(["iptables", "-w", "10", action, *rule])
 
 
-def _has_rule() -> bool:
-    return f"--comment {MARK}" in run(["iptables", "-w", "10", "-S", "FORWARD"])
+def _has_rule(rule: Sequence[str]) -> bool:
+    """Whether the chain has that rule; iptables prints negation and order in a way of its own, so it is asked, not read."""
+    asked = subprocess.run(["iptables", "-w", "10", "-C", *rule], capture_output=True, check=False)
+    return asked.returncode == 0

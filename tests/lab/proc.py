@@ -19,6 +19,7 @@ from lab import cgroups
 from lab.layout import LOGS, RUN
 
 Probe = Callable[[], bool]
+_FOR_ALL = (signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT)
 _STARTED = time.monotonic()
 
 
@@ -44,8 +45,8 @@ def run(
         done = subprocess.run(
             argv, input=stdin, capture_output=True, text=True, timeout=timeout, cwd=cwd, env=env, check=False
         )
-    except FileNotFoundError as exc:
-        raise LabError(f"{argv[0]} is not installed: {exc}") from exc
+    except OSError as exc:
+        raise LabError(f"{argv[0]} cannot be run: {exc}") from exc
     except subprocess.TimeoutExpired as exc:
         raise LabError(f"`{' '.join(argv)}` did not end within {timeout:.0f} s") from exc
     if done.returncode:
@@ -110,27 +111,29 @@ class Daemon:
         self._record.write_text(json.dumps({"pid": process.pid, "born": _born(process.pid), "argv": list(argv)}))
 
     def signal(self, number: int, *, inner: bool = False) -> None:
-        """Send a signal; with `inner` to the process that nsenter started in another pid namespace and waits for."""
+        """Send a signal; with `inner` to the process that nsenter started in another pid namespace and waits for.
+
+        What no process can handle goes to all of its group: a dead nginx leaves no workers that serve, and nsenter, which
+        stops itself together with its child, goes on with it.
+        """
         pid = self.pid
-        target = child_of(pid) if inner and pid else pid
-        for each in (target, pid) if number == signal.SIGCONT else (target,):  # nsenter stops itself with its child
-            if each:
-                with contextlib.suppress(ProcessLookupError):  # it may end between the look and the kill
-                    os.kill(each, number)
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):  # it may end between the look and the kill
+            if number in _FOR_ALL:
+                os.killpg(pid, number)
+            else:
+                os.kill((child_of(pid) if inner else None) or pid, number)
 
     def stop(self, *, grace: float = 5, inner: bool = False) -> None:
         """SIGTERM, then SIGKILL after `grace` seconds (0: at once); returns when it is gone."""
         if grace:
             self.signal(signal.SIGTERM, inner=inner)
             wait_until(lambda: self.pid is None, grace)
-        if not wait_until(lambda: self._gone_after_kill(inner), 10):
+        self.signal(signal.SIGKILL)
+        if not wait_until(lambda: self.pid is None, 10):
             raise LabError(f"{self.name} (pid {self.pid}) does not die")
         self._record.unlink(missing_ok=True)
-
-    def _gone_after_kill(self, inner: bool) -> bool:
-        self.signal(signal.SIGKILL, inner=inner)
-        self.signal(signal.SIGCONT)
-        return self.pid is None
 
     def last_words(self, lines: int = 8) -> str:
         """The end of its log."""

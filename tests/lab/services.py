@@ -177,7 +177,7 @@ http {{
     uwsgi_temp_path {EDGE.data}/uwsgi;
     scgi_temp_path {EDGE.data}/scgi;
     server {{
-        listen {EDGE.address}:80 default_server;
+        listen 80 default_server;
         location = /lab-health {{ return 200 "ok\\n"; }}
         location / {{ return 404 "no such site on this edge\\n"; }}
     }}
