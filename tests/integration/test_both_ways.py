@@ -37,10 +37,10 @@ def test_every_module_has_cases():
 
 
 @pytest.mark.parametrize(("module", "case"), CASES)
-def test_case(records, module, case):
+def test_case(lab, records, module, case):
     both = records(module)
     for step, expected in case.expect.items():
-        answers = {way: both[way].results[case.name, step] for way in ways.WAYS}
+        answers = {way: both[way].of(case.name, step) for way in ways.WAYS}
         for way, answer in answers.items():
             assert_expected(answer, expected, f"{step}, {way}")
         differs = TABLES[module].differs
@@ -48,7 +48,7 @@ def test_case(records, module, case):
         unlike = list(ways.unlike(controller, ordinary))
         assert not unlike, "\n".join([f"{step} differs", *unlike])
     assert_check_mode_told_the_truth(both, case, TABLES[module].differs)
-    assert_no_secret(both, case)
+    assert_no_secret(both, case, [ways.filled(secret, lab) for secret in case.secrets])
 
 
 def assert_expected(answer, expected, where):
@@ -68,17 +68,15 @@ def assert_check_mode_told_the_truth(both, case, differs):
     if "check" not in steps or steps[steps.index("check") + 1 :][:1] != ["run"]:
         return
     for way in ways.WAYS:
-        foretold, real = (
-            ways.comparable(both[way].results[case.name, step], way, differs) for step in ("check", "run")
-        )
+        foretold, real = (ways.comparable(both[way].of(case.name, step), way, differs) for step in ("check", "run"))
         assert [foretold.get(key) for key in ("changed", "diff", "failed")] == [
             real.get(key) for key in ("changed", "diff", "failed")
         ], way
 
 
-def assert_no_secret(both, case):
+def assert_no_secret(both, case, secrets):
     for way, record in both.items():
-        results = json.dumps([record.results[case.name, step] for step in case.expect])
-        for secret in case.secrets:
-            assert secret not in results, way
-            assert secret not in record.output, way
+        results = json.dumps([record.of(case.name, step) for step in case.expect])
+        for secret in secrets:
+            assert secret not in results, f"{way}: a secret stands in a result"
+            assert secret not in record.output, f"{way}: a secret stands in the output"

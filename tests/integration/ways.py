@@ -25,6 +25,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import yaml
 from ansible_collections.slipway.delivery.plugins.module_utils.common.spec import Options
 
@@ -33,10 +34,11 @@ TABLES = Path(__file__).parent / "both_ways"
 WAYS = ("controller", "module")
 # What the two ways may always differ in: Ansible's own notes on how a task ran, and the text of a traceback.
 TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+CONTAINER = re.compile(r"\bcontainer [0-9a-f]{12}\b")
 MISSING = "<not there>"
 APART = re.compile(r"^(_ansible_.*|exception|ansible_facts)$")
 # A value that no option of that type takes.
-UNFIT = {"int": "many", "float": "much", "bool": "perhaps", "dict": 7, "list": {"a": "b"}}
+UNFIT = {"int": "many", "float": "much", "bool": "perhaps", "dict": "neither JSON nor pairs", "list": {"a": "b"}}
 
 
 @dataclass
@@ -64,6 +66,13 @@ class Record:
 
     results: t.Dict[t.Tuple[str, str], t.Dict[str, t.Any]]
     output: str
+
+    def of(self, case: str, step: str) -> t.Dict[str, t.Any]:
+        """The result of a step; where its setup failed there is none, and the test ends with why."""
+        if (case, step) not in self.results:
+            why = [result for (name, _step), result in self.results.items() if name == case and result["failed"]]
+            pytest.fail(f"{case!r} never came to {step!r}: {json.dumps(why, indent=1) if why else self.output}", False)
+        return self.results[case, step]
 
 
 def tables() -> t.Dict[str, Table]:
@@ -114,17 +123,11 @@ def run(found: Table, way: str, folder: Path, facts: t.Mapping[str, str]) -> Rec
     book, record = folder / f"{way}.yml", folder / f"{way}.jsonl"
     book.write_text(json.dumps(playbook(found)))  # JSON is YAML
     record.touch()
-    variables = {**facts, "slipway_execution": way, "way": way, "scratch": str(scratch)}
+    facts_file = folder / f"{way}-facts.json"  # passwords are among them: nothing for a command line
+    facts_file.write_text(json.dumps({**facts, "slipway_execution": way, "way": way, "scratch": str(scratch)}))
+    playbook_tool = Path(sys.executable).parent / "ansible-playbook"
     done = subprocess.run(
-        [
-            Path(sys.executable).parent / "ansible-playbook",
-            "-vvvv",
-            "-i",
-            "localhost,",
-            "-e",
-            json.dumps(variables),
-            book,
-        ],
+        [playbook_tool, "-vvvv", "-i", "localhost,", "-e", f"@{facts_file}", book],
         cwd=folder,
         env=environment(folder, record),
         stdin=subprocess.DEVNULL,
@@ -140,7 +143,6 @@ def run(found: Table, way: str, folder: Path, facts: t.Mapping[str, str]) -> Rec
         case, _bar, step = entry["task"].partition(" | ")
         if step:
             results[case, step] = entry["result"]
-    assert done.returncode == 0, f"a setup or cleanup task failed:\n{done.stdout}"
     return Record(results, done.stdout)
 
 
@@ -182,14 +184,25 @@ def block(module: str, case: Case) -> t.Dict[str, t.Any]:
         }
         for step in case.expect
     ]
-    tasks: t.Dict[str, t.Any] = {"name": case.name, "block": [*case.setup, *steps]}
-    if case.cleanup:
-        tasks["always"] = case.cleanup
-    return tasks
+    setup = [{**task, "name": f"{case.name} | setup: {task['name']}"} for task in case.setup]
+    # A setup that fails is told by the missing steps; the other cases go on.
+    failed = {"name": f"The setup of {case.name} failed", "ansible.builtin.debug": {}}
+    cleanup = [{**task, "ignore_errors": True} for task in case.cleanup]
+    return {
+        "name": case.name,
+        "block": [*setup, *steps],
+        "rescue": [failed],
+        **({"always": cleanup} if cleanup else {}),
+    }
+
+
+def filled(text: str, facts: t.Mapping[str, str]) -> str:
+    """`text` with the facts that it names in braces, as the playbook fills it."""
+    return re.sub(r"\{\{ *(\w+) *\}\}", lambda match: facts[match.group(1)], text)
 
 
 def comparable(result: t.Mapping[str, t.Any], way: str, differs: t.Sequence[str]) -> t.Dict[str, t.Any]:
-    """`result` with what may differ replaced by its type, times by a mark, and names that carry the way made alike."""
+    """`result` with what may differ replaced by its type, times and container ids by marks, and names that carry the way made alike."""
     patterns = [re.compile(re.escape(path).replace(r"\*", ".*") + "$") for path in differs]
 
     def walk(value: t.Any, path: str) -> t.Any:
@@ -199,7 +212,9 @@ def comparable(result: t.Mapping[str, t.Any], way: str, differs: t.Sequence[str]
             return {key: walk(item, f"{path}.{key}" if path else key) for key, item in value.items()}
         if isinstance(value, list):
             return [walk(item, path) for item in value]
-        return TIME.sub("<time>", value.replace(f"bw-{way}", "bw-way")) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return CONTAINER.sub("container <id>", TIME.sub("<time>", value.replace(f"bw-{way}", "bw-way")))
+        return value
 
     return walk({key: value for key, value in result.items() if not APART.match(key)}, "")
 
