@@ -87,7 +87,7 @@ def rolled_back(task: Task) -> Outcome:
     actual = _recovered(task, actual, start=True)
     current, kept = actual.current, actual.kept
     if current is not None and kept is not None and kept.labels.get(labels.REPLACES) == current.id and current.running:
-        return Outcome("none", facts.of(current), facts.previous(kept, True))
+        return _done_already(task, current, kept)
     if kept is None:
         raise SlipwayError(
             f"{task.engine.host}: there is no kept container of {task.wanted.name} to go back to. Deploy the release you "
@@ -109,6 +109,19 @@ def _taken_back(task: Task, actual: Actual, candidate: Container, base: Containe
     if back is None:
         raise SlipwayError(f"{task.engine.host}: container {base.described()} disappeared meanwhile.")
     return Outcome("rolled_back", task.facts_now(back), None, before, after)
+
+
+def _done_already(task: Task, current: Container, kept: Container) -> Outcome:
+    """The kept container is the one that replaced the current one, so the rollback has been: nothing is left to do but
+    to give the current one its restart policy, had the run been interrupted just before that."""
+    previous = facts.previous(kept, True)
+    policy = own_policy(current, kept)
+    if current.restart_policy["Name"] != "no" or policy["Name"] == "no":
+        return Outcome("none", facts.of(current), previous)
+    if not task.check_mode:
+        swap.arm(task.job, current, policy)
+    before, after = {"restart_policy": "no:0"}, {"restart_policy": labels.policy_text(policy)}
+    return Outcome("updated", facts.of(current), previous, before, after)
 
 
 def _restore(task: Task, actual: Actual, back: Container, current: t.Optional[Container], interrupted: bool) -> Outcome:

@@ -78,11 +78,12 @@ def digest(value: str, option: str) -> str:
 
 def image(value: str, option: str) -> Reference:
     """`registry:5000/shop/webapi:1.4.2@sha256:…`. Without tag and digest it is `latest`, as everywhere."""
-    rest, _, pinned = value.partition("@")
-    head, _, last = rest.rpartition("/")
-    last, _, tag = last.partition(":")
-    name = f"{head}/{last}" if head else last
-    if not last or not _IMAGE.match(name) or (tag and not _TAG.match(tag)) or ("@" in value and not pinned):
+    rest, at, pinned = value.partition("@")
+    head, slash, last = rest.rpartition("/")
+    last, colon, tag = last.partition(":")
+    name = f"{head}{slash}{last}"
+    blank = not last or bool(at and not pinned) or bool(colon and not tag)
+    if blank or not _IMAGE.match(name) or (tag and not _TAG.match(tag)):
         raise ParameterError(f"{option}: {value!r} is no image; it looks like registry.example.com/shop/webapi:1.4.2.")
     if pinned:
         digest(pinned, option)
