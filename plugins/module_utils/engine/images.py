@@ -34,12 +34,14 @@ class Choice:
 
     `digest` is its manifest digest, or None for one that no registry knows. `local` is what the engine says about it,
     None while it is not there; `create_from` is the reference to create a container from, `pull` the one to fetch.
+    `presumed`: it is known from a container that was made from it, and was not looked at itself.
     """
 
     reference: Reference
     digest: t.Optional[str]
     local: t.Optional[Attrs] = None
     pull: str = ""
+    presumed: bool = False
 
     @property
     def id(self) -> t.Optional[str]:
@@ -107,7 +109,7 @@ def _by_digest(
 ) -> Choice:
     carrier = next((container for container in known if container.digest == digest), None)
     if carrier is not None:
-        return Choice(reference, digest, {"Id": carrier.attrs["Image"]})
+        return Choice(reference, digest, {"Id": carrier.attrs["Image"]}, presumed=True)
     local = engine.image(reference.pinned(digest))
     if local:
         return Choice(reference, digest, local)
@@ -190,7 +192,7 @@ def familiar(name: str) -> str:
 def fetch(engine: Engine, choice: Choice, auth: Auth, may_pull: bool = True) -> Choice:
     """Pull what the choice lacks, verify it, and give it its tag. The choice with `local` and `digest` filled in."""
     if not choice.pull:
-        choice = choice if choice.local and "RepoDigests" in choice.local else _look_again(engine, choice, may_pull)
+        choice = _look_again(engine, choice, may_pull) if choice.presumed else choice
         if choice.local:
             return choice
     digest = pull(engine, choice.pull, auth) or choice.digest
@@ -215,7 +217,7 @@ def _look_again(engine: Engine, choice: Choice, may_pull: bool) -> Choice:
     local = engine.image(pinned)
     if local is None and not may_pull:
         raise NotFoundError(f"{engine.host}: image {pinned} is not here any more, and pull is never.")
-    return replace(choice, local=local, pull="" if local else pinned)
+    return replace(choice, local=local, pull="" if local else pinned, presumed=False)
 
 
 def pull(engine: Engine, image: str, auth: Auth) -> t.Optional[str]:
