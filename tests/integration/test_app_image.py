@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -251,6 +252,19 @@ def test_without_compression_it_runs_too(place, options):
     assert place.run(place.image(), "cat", "/srv/app/WEB-INF/web.xml") == "<web-app/>"
     options["compression"] = "gzip"
     assert ok(task(**options))["changed"]
+
+
+def test_zstd_makes_an_oci_image_of_a_docker_base(place, options):
+    zstandard = pytest.importorskip("zstandard")
+    result = ok(task(**options, compression="zstd"))
+    manifest = place.client.get_manifest(place.repository, "1")
+    assert (manifest.media_type, manifest.config.media_type) == (types.OCI_MANIFEST, types.OCI_CONFIG)
+    assert [layer.media_type for layer in manifest.layers] == [types.OCI_LAYER_GZIP] + [types.OCI_LAYER_ZSTD] * 4
+    for layer in result["layers"]:
+        raw = place.client.get_blob(place.repository, layer["digest"], 10_000_000)
+        content = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+        assert f"sha256:{hashlib.sha256(content).hexdigest()}" == layer["diff_id"]
+    assert ok(task(**options, compression="zstd"))["requests"] == 3
 
 
 def test_a_war_on_tomcat_answers(place, options, tmp_path):
