@@ -33,8 +33,8 @@ options:
     required: true
   keys:
     description:
-      - The settings, nested (V({db: {url: ...}})) or flat (V({/db/url: ...})) or both, without the prefix. Required with
-        O(state=present).
+      - "The settings without the prefix, nested (C(db: {url: ...})) or flat (C(/db/url: ...)) or both. Required with
+        O(state=present)."
       - All values become strings. Text stays as it is, also empty, also with blanks at its ends; booleans become V(true) and
         V(false), integers decimal numbers, floats their shortest form (write V("1.10") in quotes to keep the zero). A list
         becomes one key for each item, V(/hosts/0), V(/hosts/1); an empty list or map has no keys. Null is refused.
