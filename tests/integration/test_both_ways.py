@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import ways
@@ -19,17 +20,21 @@ MODULES = sorted(path.stem for path in (ways.ROOT / "plugins" / "modules").glob(
 
 
 @pytest.fixture(scope="module")
-def records(lab, tmp_path_factory):
-    """Both runs of a module's table, made when the first of its cases asks."""
-    made = {}
+def records(request, lab, tmp_path_factory):
+    """Both runs of a module's table. Tables do not touch each other's things, so two are run at a time."""
+    asked = dict.fromkeys(item.callspec.params["module"] for item in request.session.items if is_case(item))
 
-    def of(module):
-        if module not in made:
-            folder = tmp_path_factory.mktemp(module)
-            made[module] = {way: ways.run(TABLES[module], way, folder, lab) for way in ways.WAYS}
-        return made[module]
+    def both(module):
+        folder = tmp_path_factory.mktemp(module)
+        return {way: ways.run(TABLES[module], way, folder, lab) for way in ways.WAYS}
 
-    return of
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        made = {module: pool.submit(both, module) for module in asked}
+        yield lambda module: made[module].result()
+
+
+def is_case(item):
+    return item.nodeid.startswith("tests/integration/test_both_ways.py::test_case[")
 
 
 def test_every_module_has_cases():
