@@ -16,13 +16,15 @@ import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
+from ..common.errors import SlipwayError
 from ..common.operation import Context, Result
 from ..registry import manifest as types
 from ..registry.client import RegistryClient
-from ..registry.errors import DeniedError, NotFoundError, RegistryError, UnsupportedError
+from ..registry.errors import RegistryError
 from ..registry.manifest import Descriptor, Manifest
 from . import base, config
 from .base import Image
+from .checksums import tree_sums
 from .compress import ZSTD, require_method
 from .config import Added, Settings
 from .contents import Contents, Placement, image_content_md5, open_contents, place
@@ -101,8 +103,9 @@ def build_layers(order: Order, target: RegistryClient, base_client: RegistryClie
 
 def _build(work: Work) -> Result:
     source = source_digest(work.order, work.contents, work.base_digest, work.created if work.created_counts else "")
-    if work.old and config.labels_of(work.old.config).get(config.LABEL_SOURCE) == source:
-        return _unchanged(work, work.old, place(work.contents, work.order.dest, config.env_of(work.old.config)))
+    labels = config.labels_of(work.old.config) if work.old else {}
+    if work.old and labels.get(config.LABEL_SOURCE) == source:
+        return _unchanged(work, work.old, place(work.contents, labels.get(config.LABEL_DEST) or work.order.dest, {}))
     base_image = base.read_base(work.base_client, work.order.base, work.base_digest, work.order.platform)
     placement = place(work.contents, work.order.dest, config.env_of(base_image.config))
     _find_reusable(work)
@@ -122,6 +125,7 @@ def source_digest(order: Order, contents: Contents, base_digest: str, created: s
         "base": base_digest,
         "platform": order.platform or base.DEFAULT_PLATFORM,
         "artifact": [contents.artifact.form, contents.sums.sha256] if contents.artifact and contents.sums else None,
+        "libraries": tree_sums(contents.libraries)[0].sha256,
         "dest": order.dest,
         "files": [[extra.dest, extra.sha256] for extra in contents.extras],
         "settings": order.settings.plain(),
@@ -154,8 +158,8 @@ def _previous(work: Work) -> t.Optional[Image]:
     try:
         tag = newest_tag(work.target.tags(work.repository))
         return work.names.existing(tag) if tag else None
-    except (DeniedError, NotFoundError, UnsupportedError):
-        return None  # a registry that lists no tags to this login: the layers are made again, which is only slower
+    except SlipwayError:
+        return None  # no list of tags for this login, or no image: layers are then made again, which is only slower
 
 
 def _is_the_same(

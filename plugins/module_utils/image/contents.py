@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import posixpath
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..common.errors import ParameterError
 from . import jar_manifest, layering
@@ -43,6 +43,8 @@ class Contents:
     sums: t.Optional[Sums]
     extras: t.List[Extra]
     warnings: t.List[str]
+    manifest: t.Mapping[str, str] = field(default_factory=dict)  # a JAR's, by lower-case name
+    libraries: t.List[Entry] = field(default_factory=list)  # the jars beside a JAR that its Class-Path names
 
     def __enter__(self) -> Contents:
         return self
@@ -79,7 +81,11 @@ def open_contents(order: Order) -> Contents:
     try:
         if findings.messages:
             raise findings.error()
-        return Contents(artifact, artifact_sums(artifact) if artifact else None, extras, warnings)
+        contents = Contents(artifact, artifact_sums(artifact) if artifact else None, extras, warnings)
+        if artifact is not None and artifact.form == "jar":
+            contents.manifest = jar_manifest.parse_manifest(artifact.text(jar_manifest.PATH) or "")
+            contents.libraries = _libraries(artifact.path, contents.manifest)
+        return contents
     except BaseException:
         if artifact is not None:
             artifact.__exit__()
@@ -131,10 +137,12 @@ def place(contents: Contents, dest: t.Optional[str], base_env: t.Mapping[str, st
     if artifact is None:
         placement = Placement(tuple(extras), None)
     else:
-        manifest = jar_manifest.parse_manifest(artifact.text(jar_manifest.PATH) or "") if artifact.archive else {}
+        manifest = contents.manifest
         dest = dest or _default_dest(artifact, manifest, base_env)
         packed = artifact.form != "folder" and dest.lower().endswith(f".{artifact.form}")
-        layers = _packed(artifact, manifest, dest) if packed else layering.placed(_split(artifact, manifest), dest)
+        layers = (
+            _packed(artifact, contents.libraries, dest) if packed else layering.placed(_split(artifact, manifest), dest)
+        )
         placement = Placement((*layers, *extras), dest, _entrypoint(artifact, manifest, dest, packed))
     _check_overlaps(placement.layers)
     contents.warnings += _hidden_links(placement.layers)
@@ -168,17 +176,25 @@ def _split(artifact: Artifact, manifest: t.Mapping[str, str]) -> layering.Split:
     return layering.indexed_layers(artifact.entries, index) if index else layering.boot_layers(artifact.entries)
 
 
-def _packed(artifact: Artifact, manifest: t.Mapping[str, str], dest: str) -> t.List[Layer]:
-    """The archive as one file, above the jars that its manifest's Class-Path names and that lie where it says."""
+def _libraries(path: str, manifest: t.Mapping[str, str]) -> t.List[Entry]:
+    """The files that a JAR's Class-Path names and that lie where it says; names that climb out of its folder are no part."""
     libraries = []
-    for name in manifest.get("class-path", "").split():
+    for name in dict.fromkeys(manifest.get("class-path", "").split()):
         relative, why = clean_name(name)
-        path = os.path.join(os.path.dirname(artifact.path), relative)
-        if relative and not why and os.path.isfile(path):
-            libraries.append(replace(_at(file_entry(path, relative), posixpath.dirname(dest)), mode=0o644))
+        library = os.path.join(os.path.dirname(path), relative)
+        if relative and not why and os.path.isfile(library):
+            libraries.append(replace(file_entry(library, relative), mode=0o644))
+    return libraries
+
+
+def _packed(artifact: Artifact, libraries: t.Sequence[Entry], dest: str) -> t.List[Layer]:
+    """The archive as one file, above the jars that it wants beside itself."""
     own = replace(file_entry(artifact.path, dest.strip("/")), mode=0o644)
-    layers = [Layer(layering.DEPENDENCIES, posixpath.dirname(dest), tuple(libraries))] if libraries else []
-    return [*layers, Layer(layering.ARCHIVE, dest, (own,))]
+    layers = [Layer(layering.ARCHIVE, dest, (own,))]
+    if libraries:
+        folder = posixpath.dirname(dest)
+        layers.insert(0, Layer(layering.DEPENDENCIES, folder, tuple(_at(entry, folder) for entry in libraries)))
+    return layers
 
 
 def _entrypoint(

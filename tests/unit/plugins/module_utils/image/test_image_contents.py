@@ -234,6 +234,19 @@ def test_the_source_digest_sees_every_input(tmp_path):
     assert digest(tags=("x",), overwrite=False, image=Reference.parse("r.example.com/b:2", "image")) == reference
 
 
+def test_the_source_digest_sees_the_jars_beside_a_jar(tmp_path):
+    (tmp_path / "lib").mkdir()
+    archive(tmp_path / "m.jar", {"META-INF/MANIFEST.MF": PLAIN})
+
+    def digest(content):
+        (tmp_path / "lib" / "a.jar").write_bytes(content)
+        wanted = order(tmp_path, "m.jar")
+        with open_contents(wanted) as contents:
+            return source_digest(wanted, contents, "sha256:1", "")
+
+    assert digest(b"one") == digest(b"one") != digest(b"two")
+
+
 @pytest.mark.parametrize(
     ("tags", "newest"),
     [
