@@ -125,7 +125,7 @@ def test_the_first_container(app, step):
 def test_killed_while_going_back(line, step):
     good = line.fresh()
     old = line.app.inspect()["Id"]
-    assert killed_at(step, lambda: line.deploy(good + 1, env={"V": "something else"}))
+    assert killed_at(step, lambda: line.deploy(good + 1, command=["sh", "-c", "exit 3"]))
     assert_startable(line.app, old)
 
     again = line.deploy(good)

@@ -12,7 +12,7 @@ import json
 import typing as t
 from dataclasses import dataclass, replace
 
-from ..common.errors import ConflictError, SlipwayError, UnreachableError
+from ..common.errors import ConflictError, ParameterError, SlipwayError, UnreachableError
 from .actual import Container
 from .desired import Wanted
 from .engine import Attrs, Engine
@@ -67,11 +67,23 @@ def credentials(engine: Engine, params: t.Mapping[str, t.Any], reference: Refere
     if params["registry_username"]:
         return {"username": params["registry_username"], "password": params["registry_password"]}
     if params["registry_auth_file"]:
-        what = f"read {params['registry_auth_file']}"
-        config = engine.call(what, docker_auth.load_config, config_path=params["registry_auth_file"])
+        what = f"use {params['registry_auth_file']}"
+        config = engine.call(what, docker_auth.load_config, config_dict=_auth_file(params["registry_auth_file"]))
         registry, _ = docker_auth.resolve_repository_name(reference.name)
         return engine.call(what, config.resolve_authconfig, registry) or {}
     return None
+
+
+def _auth_file(path: str) -> t.Dict[str, t.Any]:
+    """The file's content; docker-py itself passes over a file that it cannot read."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = json.load(stream)
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"registry_auth_file: {path} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise ParameterError(f"registry_auth_file: {path} is no Docker configuration.")
+    return {"auths": {}, **content}
 
 
 def resolve(engine: Engine, wanted: Wanted, auth: Auth, known: t.Sequence[Container], offline: bool) -> Choice:
