@@ -39,7 +39,10 @@ def busybox(image: Path) -> None:
 def python(image: Path) -> None:
     """Debian's Python with Flask to serve and pytest to test."""
     with rootfs.workshop() as work:
-        layers = [_debian(image, work), _packages(image, work, "python3", "python3-flask", "python3-pytest")]
+        layers = [
+            _debian(image, work),
+            _packages(image, work, "python3", "python3-flask", "python3-pytest", "python3-waitress"),
+        ]
     write_image(
         image, layers, {"Env": [f"PATH={_PATH}", "LANG=C.UTF-8", "PYTHONUNBUFFERED=1"], "Cmd": ["python3"]}, OCI
     )
