@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from toolbox import CACHE
-from toolbox.run import environment
+from toolbox import CACHE, COLLECTION
 
 
 def test_plugins_are_typed(development, checkout_copy, passes):
-    env = environment(MYPYPATH=str(checkout_copy.parents[2]))
-    passes([development.python, "-m", "mypy", "--cache-dir", CACHE / "mypy", "plugins"], cwd=checkout_copy, env=env)
+    # From above the collection, so that every file has one module name, the one it is imported by.
+    settings = ["--config-file", checkout_copy / "pyproject.toml", "--cache-dir", CACHE / "mypy"]
+    passes([development.python, "-m", "mypy", *settings, COLLECTION / "plugins"], cwd=checkout_copy.parents[2])
