@@ -41,7 +41,11 @@ class App:
         self.image = f"{self.registry}/base/busybox:1"
         self.name = name or f"eng-{uuid.uuid4().hex[:8]}"
         self.port = port
-        self.docker = docker.APIClient(base_url=self.host, version="auto", timeout=60)
+        self.docker = self.client(self.host)
+
+    @staticmethod
+    def client(host):
+        return docker.APIClient(base_url=host, version="auto", timeout=60)
 
     def options(self, version="1", **more):
         """The task of version `version`, serving on the fixed port and gated over HTTP."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..common.errors import ConflictError
+from ..common.errors import ConflictError, ParameterError
 from .actual import Actual, Container
 from .desired import Wanted
 from .engine import Attrs, Engine
@@ -15,7 +15,9 @@ from .probes import EVERYWHERE, is_l2, seen_from_here, unreachable
 
 
 def check(engine: Engine, wanted: Wanted, actual: Actual) -> None:
-    """Raises ParameterError for a gate that cannot reach its port, ConflictError for ports that others hold."""
+    """Raises ParameterError for networks that are not there and for a gate that cannot reach its port, ConflictError for
+    ports that others hold."""
+    check_networks(engine, wanted)
     check_gate(engine, wanted)
     if wanted.fixed_ports:
         ours = {container.id for container in actual.all()}
@@ -23,6 +25,16 @@ def check(engine: Engine, wanted: Wanted, actual: Actual) -> None:
         conflicts = port_conflicts(wanted.fixed_ports, others)
         if conflicts:
             raise ConflictError(f"{engine.host}: {wanted.name}: {'; '.join(conflicts)}. Nothing was changed.")
+
+
+def check_networks(engine: Engine, wanted: Wanted) -> None:
+    """Every network exists: of the first one, the engine would find that only at the start."""
+    names = [network["name"] for network in wanted.networks if network["name"] != "bridge"]
+    missing = [name for name in names if engine.network(name) is None]
+    if missing:
+        raise ParameterError(
+            f"{engine.host}: networks: {', '.join(missing)} does not exist there. Create it first. Nothing was changed."
+        )
 
 
 def check_gate(engine: Engine, wanted: Wanted) -> None:

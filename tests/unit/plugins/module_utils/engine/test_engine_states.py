@@ -482,6 +482,15 @@ def test_a_port_that_it_can(engine, run, more):
     assert run(check_mode=True, **options("2", **wanted))["action"] == "created"
 
 
+def test_a_network_that_is_not_there(engine, run):
+    deployed(run, "1")
+    for check_mode in (True, False):
+        result = no_writes(
+            engine, run, check_mode=check_mode, **options("1", networks=[{"name": "lan"}, {"name": "nope"}])
+        )
+        assert "networks: nope does not exist there" in result["msg"]
+
+
 def test_health_that_was_asked_for_and_is_not_there(engine, run):
     deployed(run, "1")
     result = run(**options("2", gate={"docker": True, "soak": "0s"}))
