@@ -80,10 +80,10 @@ def test_the_batches_are_the_environments(site):
 
 
 def test_the_same_release_again_changes_nothing(site):
-    before = site.ids("prod"), ledger_rows(site)["releases"]
+    before = site.ids("prod"), ledger_rows(site)["slipway_releases"]
     run = site.play("deploy", env="prod", app=site.name)
     assert sum(run.changed.values()) == 0, run.output
-    assert (site.ids("prod"), ledger_rows(site)["releases"]) == before
+    assert (site.ids("prod"), ledger_rows(site)["slipway_releases"]) == before
 
 
 def test_what_runs_is_what_was_built(site):
@@ -127,7 +127,7 @@ def test_a_release_that_never_becomes_healthy_leaves_everything_as_it_was(site):
     assert "404" in run.flat
     with sqlite3.connect(site.folder / "ledger.db") as ledger:
         states = ledger.execute(
-            "select version, state from releases where environment = 'prod' order by number"
+            "select version, state from slipway_releases where environment = 'prod' order by number"
         ).fetchall()
     assert states[-1] == ("1.2.0", "reverted")
     assert run.recap["prod-h3"]["failed"] == 1
