@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -27,7 +28,12 @@ def revision(values: t.Mapping[str, str]) -> t.Optional[str]:
     if not values:
         return None
     content = json.dumps(sorted(values.items()), ensure_ascii=True, separators=(",", ":")).encode("ascii")
-    return hashlib.pbkdf2_hmac("sha256", hashlib.sha256(content).digest(), _SALT, _ROUNDS, _BYTES).hex()
+    return _stretched(hashlib.sha256(content).digest())
+
+
+@functools.lru_cache(maxsize=256)  # a task that is retried asks for the same content again
+def _stretched(digest: bytes) -> str:
+    return hashlib.pbkdf2_hmac("sha256", digest, _SALT, _ROUNDS, _BYTES).hex()
 
 
 def is_revision(name: str) -> bool:
