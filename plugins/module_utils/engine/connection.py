@@ -20,6 +20,7 @@ from .faults import translated
 
 try:
     import requests
+    import urllib3
     from docker import APIClient
     from docker.tls import TLSConfig
     from requests.adapters import HTTPAdapter
@@ -140,8 +141,15 @@ def _prepare(client: APIClient, params: t.Mapping[str, t.Any]) -> None:
     """
     client.proxies = requests.utils.get_environ_proxies(client.base_url)
     client.trust_env = False
+    if client.verify is False:
+        quiet_unverified()
     client.mount("http://", _Adapter())
     client.mount("https://", _Adapter(params["tls_hostname"]))
+
+
+def quiet_unverified() -> None:
+    """No warning on the terminal for every unverified answer: `validate_certs: false` was the user's own choice."""
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 def _tls(params: t.Mapping[str, t.Any]) -> TLSConfig:

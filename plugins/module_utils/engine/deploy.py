@@ -150,8 +150,13 @@ def _predicted(task: Task, plan: Plan, actual: Actual, choice: images.Choice) ->
     wanted = task.wanted
     if plan.swaps:
         old = plan.base
-        expected = facts.predicted(wanted, choice)
-        return Outcome(plan.action, expected, facts.previous(old, wanted.keep_previous), plan.before, plan.after)
+        return Outcome(
+            plan.action,
+            facts.predicted(wanted, choice),
+            facts.previous(old, wanted.keep_previous),
+            plan.before,
+            plan.after,
+        )
     cleaned = not wanted.keep_previous and actual.kept is not None
     action = "cleaned" if cleaned and not plan.changed else plan.action
     container = plan.base

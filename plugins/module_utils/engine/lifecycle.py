@@ -127,8 +127,8 @@ def _done_already(task: Task, current: Container, kept: Container) -> Outcome:
 def _restore(task: Task, actual: Actual, back: Container, current: t.Optional[Container], interrupted: bool) -> Outcome:
     """Swap `back` in for `current`; `interrupted` when a run before this one began it."""
     preflight.check_gate_of(task.engine, task.wanted, back)
-    before = {"state": state_word(current), "image": image_text(current) if current else None}
-    after = {"state": "running", "image": image_text(back)}
+    before: t.Dict[str, t.Any] = {"state": state_word(current), "image": image_text(current) if current else None}
+    after: t.Dict[str, t.Any] = {"state": "running", "image": image_text(back)}
     if (current.release if current else None) != back.release:
         before["release"], after["release"] = current.release if current else None, back.release
     expected = {**facts.of(back), "name": task.wanted.name, "status": "running"}

@@ -12,6 +12,7 @@ import typing as t
 
 from ..common.errors import ParameterError, SlipwayError
 from .actual import Container
+from .connection import quiet_unverified
 from .engine import Engine
 from .faults import translated
 from .gate import GateSpec, HttpCheck, Probe, ProbeResult
@@ -131,6 +132,8 @@ class HttpProbe:
         )
         self._session = requests.Session()
         self._session.trust_env = False
+        if not check.validate_certs:
+            quiet_unverified()
 
     def __call__(self, timeout: float) -> ProbeResult:
         probe = f"http GET {self._url}"
