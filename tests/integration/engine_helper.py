@@ -119,5 +119,5 @@ def killed_at(name, work, times=1):
             work()
         finally:
             os._exit(0)
-    _, status = os.waitpid(child, 0)
+    _pid, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL

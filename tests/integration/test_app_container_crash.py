@@ -34,7 +34,7 @@ class Line:
 
     def fresh(self):
         """The number of a version that serves, just deployed, with the one before it kept."""
-        for _ in range(1 if self.app.ours().get("") == "running" else 2):
+        for _turn in range(1 if self.app.ours().get("") == "running" else 2):
             self.version += 1
             assert not self.deploy(self.version).get("failed")
         return self.version

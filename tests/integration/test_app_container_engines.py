@@ -129,7 +129,7 @@ def test_something_else_answers():
     with socket.create_server(("127.0.0.1", 0)) as other:
 
         def answer():
-            connection, _ = other.accept()
+            connection, _peer = other.accept()
             with connection:
                 connection.recv(4096)
                 connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot here\n")

@@ -54,7 +54,7 @@ class Repository:
         self.docker.remove_image(image, force=True)
 
     def request(self, method, path, **headers):
-        registry, _, repository = self.name.partition("/")
+        registry, _sep, repository = self.name.partition("/")
         url = f"http://{registry}/v2/{repository}{path}"
         return urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers), timeout=10)
 

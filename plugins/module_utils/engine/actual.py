@@ -89,7 +89,7 @@ class Container:
     @property
     def env(self) -> t.Dict[str, str]:
         pairs = (entry.partition("=") for entry in self.attrs["Config"].get("Env") or [])
-        return {key: value for key, _, value in pairs}
+        return {key: value for key, _sep, value in pairs}
 
     def described(self) -> str:
         """For messages: short id, and the release or image it is."""

@@ -31,7 +31,7 @@ def of_path(engine: Engine, container: str, path: str, algorithm: str, files: bo
     regular file of a directory by its relative path. Symbolic links are followed for `path` itself alone."""
     result: Facts = {"path": path, "algorithm": algorithm, "kind": "absent", "checksum": None, "size": None}
     target = path
-    for _ in range(_MAX_LINKS):
+    for _turn in range(_MAX_LINKS):
         try:
             found = _read(engine, container, target, algorithm)
         except NotFoundError:
@@ -55,7 +55,7 @@ def _read(
 ) -> t.Union[str, t.Tuple[str, t.Dict[str, str], int]]:
     """A symbolic link's target, or kind, checksums by path relative to it, and size in bytes."""
     what = f"read {path} in container {container[:12]}"
-    pieces, _ = engine.call(what, engine.client.get_archive, container, path)
+    pieces, _rest = engine.call(what, engine.client.get_archive, container, path)
     try:
         with translated(engine.host, what), tarfile.open(fileobj=Stream(pieces), mode="r|") as archive:
             return scan(archive, algorithm)

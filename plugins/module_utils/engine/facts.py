@@ -60,7 +60,7 @@ def ports(bindings: t.Mapping[str, t.Any]) -> t.List[Facts]:
     """
     entries = []
     for exposed, published in bindings.items():
-        number, _, protocol = exposed.partition("/")
+        number, _sep, protocol = exposed.partition("/")
         everywhere = {binding["HostPort"] for binding in published or [] if binding["HostIp"] == "0.0.0.0"}
         for binding in published or []:
             if binding["HostIp"] == "::" and binding["HostPort"] in everywhere:

@@ -153,7 +153,7 @@ class Gate:
         while not deadline.expired():
             self._watch()
             self._sleep(min(max(self.spec.interval, 0.1), deadline.remaining()))
-        result, _ = self._round(self.spec.timeout)
+        result, _rest = self._round(self.spec.timeout)
         if not result.ok:
             raise GateError(f"after {self.spec.soak:g}s of soak, {result.probe}: {result.said}", result, self._look())
 

@@ -12,7 +12,7 @@ import json
 import typing as t
 from dataclasses import dataclass, replace
 
-from ..common.errors import ConflictError, ParameterError, SlipwayError, UnreachableError
+from ..common.errors import ConflictError, DeniedError, ParameterError, SlipwayError, UnreachableError
 from .actual import Container
 from .desired import Wanted
 from .engine import Attrs, Engine
@@ -69,7 +69,7 @@ def credentials(engine: Engine, params: t.Mapping[str, t.Any], reference: Refere
     if params["registry_auth_file"]:
         what = f"use {params['registry_auth_file']}"
         config = engine.call(what, docker_auth.load_config, config_dict=_auth_file(params["registry_auth_file"]))
-        registry, _ = docker_auth.resolve_repository_name(reference.name)
+        registry, _rest = docker_auth.resolve_repository_name(reference.name)
         return engine.call(what, config.resolve_authconfig, registry) or {}
     return None
 
@@ -174,10 +174,10 @@ def _remote_digest(engine: Engine, image: str, auth: Auth, offline: bool) -> t.O
         facts = engine.call(what, engine.client.inspect_distribution, image, auth)
     except NotFoundError as error:
         raise NotFoundError(f"{error.msg} There is no such image: check its name, tag or digest.") from error
-    except UnreachableError:
-        raise  # the engine itself
-    except SlipwayError as error:
-        if type(error) is not SlipwayError or not offline:
+    except (UnreachableError, DeniedError):
+        raise  # the engine itself is gone, or the registry does not want us
+    except SlipwayError:
+        if not offline:
             raise
         return None  # some registries and mirrors answer pulls alone; if it is down, the pull says so
     return facts["Descriptor"]["digest"]
@@ -187,7 +187,7 @@ def _digest_of(local: Attrs, reference: Reference, known: t.Sequence[Container])
     """The local image's manifest digest in this repository; of several, the one that a container of ours carries."""
     name = familiar(reference.name)
     entries = (entry.partition("@") for entry in local.get("RepoDigests") or [])
-    digests = sorted({digest for repository, _, digest in entries if repository == name})
+    digests = sorted({digest for repository, _sep, digest in entries if repository == name})
     carried = [container.digest for container in known if container.digest in digests]
     return (carried or digests or [None])[0]
 
@@ -241,12 +241,12 @@ def pull(engine: Engine, image: str, auth: Auth) -> t.Optional[str]:
     what = f"pull {image}"
     name, separator, tag = image.rpartition("@")
     if not separator:
-        name, _, tag = image.rpartition(":")
+        name, _sep, tag = image.rpartition(":")
     headers = {}
     if auth is not None:
         headers["X-Registry-Auth"] = docker_auth.encode_header(auth)
     else:
-        registry, _ = docker_auth.resolve_repository_name(name)
+        registry, _rest = docker_auth.resolve_repository_name(name)
         header = engine.call(what, docker_auth.get_config_header, client, registry)
         headers.update({"X-Registry-Auth": header} if header else {})
     with translated(engine.host, what):

@@ -46,5 +46,5 @@ def policy_text(policy: t.Mapping[str, t.Any]) -> str:
 
 def policy_from_text(text: str) -> t.Dict[str, t.Any]:
     """The RestartPolicy that `policy_text` wrote."""
-    name, _, retries = text.partition(":")
+    name, _sep, retries = text.partition(":")
     return {"Name": name, "MaximumRetryCount": int(retries or 0)}

@@ -163,7 +163,7 @@ def port(value: str, option: str) -> t.List[t.Dict[str, t.Any]]:
 
 
 def _range(text: str, value: str, option: str) -> t.List[int]:
-    first, _, last = text.partition("-")
+    first, _sep, last = text.partition("-")
     numbers = range(int(first), int(last or first) + 1)
     if not numbers or numbers[0] < 1 or numbers[-1] > 65535:
         raise ParameterError(f"{option}: {value!r} has a port outside 1 to 65535, or a range that runs backwards.")
@@ -228,7 +228,7 @@ def tmpfs(values: t.Sequence[str], option: str) -> t.Dict[str, str]:
     """`/path[:options]` each, as path to options."""
     result: t.Dict[str, str] = {}
     for value in values:
-        path, _, options = str(value).partition(":")
+        path, _sep, options = str(value).partition(":")
         if not path.startswith("/"):
             raise ParameterError(f"{option}: {value!r} is no absolute path.")
         result[_plain_path(path)] = options

@@ -98,9 +98,9 @@ def unreachable(option: str, port: int, host: str) -> ParameterError:
 def _given(address: str, port: int) -> Target:
     """`gate.address`: a host, or host:port when the port differs too."""
     if address.startswith("["):
-        host, _, rest = address[1:].partition("]")
+        host, _sep, rest = address[1:].partition("]")
         return host, int(rest[1:]) if rest[1:].isdigit() else port
-    host, _, given = address.partition(":")
+    host, _sep, given = address.partition(":")
     if given.isdigit():
         return host, int(given)
     return (address, port) if address.count(":") != 1 else (host, port)

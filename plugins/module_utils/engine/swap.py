@@ -250,9 +250,8 @@ def failed(job: Job, failure: SlipwayError, old: t.Optional[Container], new: Con
         )
     head = f"{job.engine.host}: {job.wanted.name}: the new container {new.described()} "
     said = f"did not pass its gate: {failure.msg}." if isinstance(failure, GateError) else f"failed: {failure.msg}"
-    error = type(failure) if type(failure) in (ConflictError, ParameterError, UnreachableError) else SlipwayError
     message = why.masked(f"{head}{said} {ending.text}", job.wanted.secrets)
-    return error(message, changed=True, action=ending.action, why=reason, timings=job.timings.facts())
+    return SlipwayError(message, changed=True, action=ending.action, why=reason, timings=job.timings.facts())
 
 
 def revert(job: Job, old: t.Optional[Container], new: Container, serving: bool) -> Ending:

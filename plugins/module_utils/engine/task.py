@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ..common.errors import ConflictError, ParameterError, SlipwayError, UnreachableError
+from ..common.errors import ConflictError, SlipwayError
 from ..common.operation import Context, Params, Result
 from . import facts, labels, swap, why
 from .actual import Actual, Container, refuse_foreign
@@ -120,10 +120,9 @@ class Task:
         try:
             return action()
         except SlipwayError as error:
-            kind = type(error) if type(error) in (ConflictError, ParameterError, UnreachableError) else SlipwayError
-            raise kind(
-                f"{error.msg} The container that ran before was not touched.", action="none", **error.facts
-            ) from error
+            error.msg += " The container that ran before was not touched."
+            error.facts.setdefault("action", "none")
+            raise
 
     def facts_now(self, container: Container) -> facts.Facts:
         """The container's facts, asked again after it was changed."""

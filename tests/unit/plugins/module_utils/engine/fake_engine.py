@@ -68,7 +68,7 @@ class FakeEngine:
 
     def containers(self, label=None, stopped=True):
         self.reads.append("list")
-        key, _, value = (label or "").partition("=")
+        key, _sep, value = (label or "").partition("=")
         found = []
         for attrs in self.attrs.values():
             labels = attrs["Config"]["Labels"]

@@ -172,7 +172,7 @@ def api_error(status, message):
 )
 def test_the_daemon_s_own_words(status, kind):
     found = faults.fault(api_error(status, "it says no"), "tcp://h1:2375", "create container webapi")
-    assert type(found) is kind
+    assert found.__class__ is kind
     assert found.msg == f"tcp://h1:2375: create container webapi: it says no (HTTP {status})."
 
 
@@ -261,13 +261,13 @@ def test_a_version_that_was_given_is_kept(monkeypatch):
 
 
 def test_an_engine_that_is_too_old(monkeypatch):
-    engine, _ = engine_with(monkeypatch, {"Api-Version": "1.40"})
+    engine, _asked = engine_with(monkeypatch, {"Api-Version": "1.40"})
     with pytest.raises(errors.SlipwayError, match=r"speaks API 1\.40; Slipway needs 1\.41"):
         engine.containers()
 
 
 def test_an_engine_that_does_not_say_is_asked(monkeypatch):
-    engine, _ = engine_with(monkeypatch, {})
+    engine, _asked = engine_with(monkeypatch, {})
     monkeypatch.setattr(engine.client, "version", lambda api_version: {"ApiVersion": "1.44"})
     engine.containers()
     assert engine.client.api_version == "1.44"

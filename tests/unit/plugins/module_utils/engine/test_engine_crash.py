@@ -35,7 +35,7 @@ def prepared(monkeypatch, *versions):
 
 def assert_servable(engine, good):
     """One of the proven versions runs, or is there to be started."""
-    versions = {version for version, _ in engine.named().values()}
+    versions = {version for version, _status in engine.named().values()}
     assert versions & set(good), engine.named()
 
 
@@ -116,7 +116,7 @@ def test_rolling_back(monkeypatch, write, done, then):
     back = {"state": "rolled_back", "gate": {"soak": "0s"}}
     engine = prepared(monkeypatch, "0", "1")
     run_until(engine, monkeypatch, write, done, **back)
-    assert {version for version, _ in engine.named().values()} == {"0", "1"}
+    assert {version for version, _status in engine.named().values()} == {"0", "1"}
 
     result = task(engine, monkeypatch, **(back if then == "rollback" else options(then)))
 
