@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -234,7 +236,7 @@ def play(
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         done = subprocess.run(
             command, cwd=SITE, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env={**os.environ, "PATH": path, "ANSIBLE_FORCE_COLOR": "0"}, check=False,
+            env={**os.environ, "PATH": path, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}, check=False,
         )  # fmt: skip
     text = log.read_text()
     recap = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", text, re.MULTILINE)
@@ -244,8 +246,15 @@ def play(
         print(text[-6000:], file=sys.stderr)
         raise ClaimError(f"{' '.join(command)} ended with {done.returncode}")
     if expect_failure:
-        for cause in sorted(set(re.findall(r"msg: [>|'\"-]*\s*(webapi 1\.2\.0 \(release.*)", text))):
-            print(f"  said     {cause[:200]}")
+        for host, answer in re.findall(r"^fatal: \[(\S+)\]: FAILED! => (\{.*\})$", text, re.MULTILINE):
+            print(
+                textwrap.fill(
+                    f"{host}: {json.loads(answer)['msg']}",
+                    130,
+                    initial_indent="  said     ",
+                    subsequent_indent=" " * 11,
+                )
+            )
     if expect_changed is not None:
         changed = sum(int(count) for _host, count, _gone, _failed in recap)
         claim((changed > 0) == expect_changed, f"the recap counts {changed} changes")
@@ -255,7 +264,7 @@ def play(
 
 def print_table(log: str) -> None:
     """The lines of the status table, out of the playbook's own output."""
-    for line in re.findall(r"^\s*-?\s*'?((?:HOST|\S+-\d)\s+(?:APP|webapi)\s.*?)'?$", log, re.MULTILINE):
+    for line in re.findall(r'^\s*"((?:HOST|\S+-\d)\s+(?:APP|webapi)\s.*?)",?$', log, re.MULTILINE):
         print(f"  {line}")
 
 
