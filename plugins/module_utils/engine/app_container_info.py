@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import calendar
-import time
+import datetime
+import re
 import typing as t
 
-from ..common.errors import ParameterError
+from ..common.errors import SlipwayError
 from ..common.operation import Context, Operation, Params, Result
 from ..common.spec import Spec
 from ..common.units import seconds
@@ -26,6 +26,7 @@ PARTS = {
     labels.KEPT: "previous",
 }
 STRAY = "stray"
+_RFC3339 = re.compile(r"^(?P<second>[\d-]{10}T[\d:]{8})(?P<rest>\.\d+)?(?P<offset>Z|[+-]\d\d:\d\d)$")
 _ORDER = (*PARTS.values(), STRAY)
 
 APP_CONTAINER_INFO_SPEC = (
@@ -61,7 +62,7 @@ def run(params: Params, context: Context) -> Result:
     with Engine.connect(params) as engine:
         found = _find(engine, params)
         result = [{**facts.of(container), "part": part_of(container)} for container in found]
-        since = _engine_time(engine) - int(age) if age is not None else None
+        since = _engine_time(engine) - age if age is not None else None
         for entry, container in zip(result, found):
             if params["logs"]:
                 entry["logs"] = _logs(engine, container, params["logs"]["tail"], since)
@@ -110,7 +111,7 @@ def part_of(container: Container) -> str:
     return next((word for part, word in PARTS.items() if container.name == labels.part_name(name, part)), STRAY)
 
 
-def _logs(engine: Engine, container: Container, tail: int, since: t.Optional[int]) -> t.List[str]:
+def _logs(engine: Engine, container: Container, tail: int, since: t.Optional[float]) -> t.List[str]:
     """The last lines, with the secrets that the container got from us masked."""
     text = engine.logs(container.id, tail or "all", since)
     names = container.spec.get("secret_env", [])
@@ -124,22 +125,22 @@ def _checksums(engine: Engine, container: Container, wanted: t.Sequence[Params])
     ]
 
 
-def _engine_time(engine: Engine) -> int:
+def _engine_time(engine: Engine) -> float:
     """The engine's own clock in epoch seconds: logs are stamped by it, and it may differ from ours."""
     text = engine.info()["SystemTime"]
     try:
-        return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) - _offset(text[19:])
+        return epoch(text)
     except ValueError as error:
-        raise ParameterError(f"{engine.host}: the engine's clock says {text!r}, which cannot be read.") from error
+        raise SlipwayError(f"{engine.host}: the engine's clock says {text!r}, which cannot be read.") from error
 
 
-def _offset(rest: str) -> int:
-    """Seconds east of UTC in the end of an RFC 3339 time, such as `.123+02:00` or `Z`."""
-    sign = max(rest.find("+"), rest.find("-"))
-    if sign < 0:
-        return 0
-    hours, minutes = rest[sign + 1 :].split(":")
-    return (int(hours) * 3600 + int(minutes) * 60) * (1 if rest[sign] == "+" else -1)
+def epoch(text: str) -> float:
+    """An RFC 3339 time, with any number of digits after the second, in epoch seconds. ValueError if it is none."""
+    match = _RFC3339.match(text)
+    if not match:
+        raise ValueError(text)
+    offset = "+00:00" if match.group("offset") == "Z" else match.group("offset")
+    return datetime.datetime.fromisoformat(match.group("second") + offset).timestamp() + float(match.group("rest") or 0)
 
 
 APP_CONTAINER_INFO = Operation(name="app_container_info", spec=APP_CONTAINER_INFO_SPEC, run=run, requires=("docker",))

@@ -101,7 +101,7 @@ class Engine:
         """What the engine says about itself and its kernel."""
         return self.call("ask for the engine's facts", self.client.info)
 
-    def logs(self, container: str, tail: t.Union[int, str], since: t.Optional[int] = None) -> str:
+    def logs(self, container: str, tail: t.Union[int, str], since: t.Optional[float] = None) -> str:
         """The last `tail` lines (or "all"), stdout and stderr in order; `since` in epoch seconds."""
         options: t.Dict[str, t.Any] = {"tail": tail} if since is None else {"tail": tail, "since": since}
         raw = self.call(f"read the logs of {container}", self.client.logs, container, **options)

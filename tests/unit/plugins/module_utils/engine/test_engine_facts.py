@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.common.errors import SlipwayError
 from ansible_collections.slipway.delivery.plugins.module_utils.engine import facts, preflight, stats, why
 from ansible_collections.slipway.delivery.plugins.module_utils.engine.actual import Container
+from ansible_collections.slipway.delivery.plugins.module_utils.engine.app_container_info import epoch
 from ansible_collections.slipway.delivery.plugins.module_utils.engine.timings import Timings
 from fake_engine import FakeEngine
 from hypothesis import given
@@ -158,3 +159,22 @@ def test_stats_of_a_container_without_network_and_counters():
 
 def test_memory_of_cgroup_v2():
     assert stats.memory_usage({"usage": 1000, "stats": {"inactive_file": 100}}) == 900
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-01T00:00:10Z", 10.0),
+        ("1970-01-01T00:00:10.5Z", 10.5),
+        ("1970-01-01T02:00:10.123456789+02:00", 10.123456789),
+        ("1969-12-31T22:30:00-01:30", 0.0),
+    ],
+)
+def test_the_engine_s_clock(text, seconds):
+    assert epoch(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "1970-01-01", "1970-13-01T00:00:00Z", "1970-01-01T00:00:00"])
+def test_no_clock(text):
+    with pytest.raises(ValueError, match=r""):
+        epoch(text)
