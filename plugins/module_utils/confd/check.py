@@ -70,9 +70,7 @@ def _answer(findings: t.List[Finding], coverage: Coverage, unused: t.List[str], 
     }
     if errors and fail:
         count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
-        raise SlipwayError(
-            f"The settings and their templates have {count}:\n{table(errors)}", **facts
-        )
+        raise SlipwayError(f"The settings and their templates have {count}:\n{table(errors)}", **facts)
     return {"changed": False, **facts, "msg": table(findings) or "The settings and their templates fit."}
 
 

@@ -171,6 +171,8 @@ def _pipeline(tokens: t.List[Token], line: int) -> t.Tuple[Pipeline, t.List[Toke
             commands[-1].operands.append(inner)
         else:
             commands[-1].operands.append(token)
+    if len(commands) > 1 and not commands[-1].operands:
+        commands.pop()  # Go takes a pipe into nothing
     if len(commands) > 1 and not all(command.operands for command in commands):
         raise TemplateError("a pipe has nothing on one side", line)
     return commands, tokens
@@ -238,6 +240,8 @@ def _formatted(arguments: t.List[t.Optional[_Known]]) -> t.Optional[_Known]:
         return "*"
 
     text = _VERB.sub(fill, arguments[0].text)
+    if list(values):
+        return None  # Go prints what is too much as well
     return _Known(text, pattern) if text.strip("*/") else None
 
 

@@ -51,7 +51,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.DOTALL)
-_PLAIN = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'"}
+_PLAIN = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 
 
 def actions(source: str) -> t.Iterator[Action]:
@@ -116,23 +116,38 @@ def _token(match: t.Match[str], line: int) -> t.Optional[Token]:
         return Token("string", unquote(text[1:-1], line), line)
     if kind == "raw":
         return Token("string", text[1:-1].replace("\r", ""), line)
-    return Token("number" if kind == "character" else kind, text, line)
+    if kind == "character":
+        if len(unquote(text[1:-1], line, "'")) != 1:
+            raise TemplateError(f"malformed character constant {text}", line)
+        return Token("number", text, line)
+    return Token(kind, text, line)
 
 
-def unquote(text: str, line: int) -> str:
-    """The value of what stands between a Go string's quotes."""
+def unquote(text: str, line: int, quote: str = '"') -> str:
+    """The value of what stands between a Go literal's quotes."""
 
     def value(match: t.Match[str]) -> str:
         escape = match.group(1)
-        if escape[0] in "xuU" and len(escape) > 1:
-            return chr(int(escape[1:], 16))
-        if escape.isdigit():
-            return chr(int(escape, 8))
-        if escape not in _PLAIN:
+        code = _code(escape)
+        if code is not None and code < 0x110000 and not 0xD800 <= code < 0xE000:
+            is_byte = escape[0] not in "uU"
+            return bytes([code & 0xFF]).decode("utf-8", "surrogateescape") if is_byte and code < 0x100 else chr(code)
+        if code is not None or escape not in (*_PLAIN, quote):
             raise TemplateError(f"a text has the unknown escape \\{escape}", line)
-        return _PLAIN[escape]
+        return _PLAIN.get(escape, escape)
 
-    return _ESCAPE.sub(value, text)
+    joined = _ESCAPE.sub(value, text)
+    return joined.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
+def _code(escape: str) -> t.Optional[int]:
+    """The number of \\x41, \\101, \\u0041 and \\U00000041; None for any other escape, beyond range for an octal over 255."""
+    if escape[0] in "xuU" and len(escape) > 1:
+        return int(escape[1:], 16)
+    if len(escape) == 3:
+        code = int(escape, 8)
+        return code if code < 0x100 else 0x110000
+    return None
 
 
 def _line(source: str, at: int) -> int:
