@@ -359,8 +359,12 @@ options:
   environment_name:
     description: The environment's name.
     type: str
+notes:
+  - Two tasks that deploy the same O(name) to one host at the same time disturb each other; one of them fails. Where that can
+    happen, take the lock of the app and environment around them, with M(slipway.delivery.release).
 seealso:
   - module: slipway.delivery.app_container_info
+  - module: slipway.delivery.release
 author:
   - Slipway contributors (@slipway)
 """
@@ -440,7 +444,7 @@ action:
     - interrupted
 container:
   description: The container that has the name now; V(null) if there is none. In check mode what can be foretold of it.
-  returned: success
+  returned: success, and when a new container did not pass its gate
   type: dict
   contains:
     id:

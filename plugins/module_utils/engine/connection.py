@@ -9,12 +9,14 @@ The option names are community.docker's, so that a `module_defaults` block writt
 from __future__ import annotations
 
 import os
+import re
+import sys
 import typing as t
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleFallbackNotFound
 
-from ..common.errors import ParameterError
+from ..common.errors import MissingLibraryError, ParameterError
 from ..common.spec import Spec
 from .faults import translated
 
@@ -22,6 +24,7 @@ try:
     import requests
     import urllib3
     from docker import APIClient
+    from docker import __version__ as docker_version
     from docker.tls import TLSConfig
     from requests.adapters import HTTPAdapter
 except ImportError:  # Operation.requires reports it
@@ -30,6 +33,7 @@ except ImportError:  # Operation.requires reports it
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 CONNECT_TIMEOUT = 10.0  # seconds: an engine that does not accept in this time is not there
 OLDEST_API = "1.41"  # Docker 20.10
+OLDEST_LIBRARY = (7, 1)  # the first docker-py that works with requests 2.32
 _CERT_PATH_FILES = {"ca_path": "ca.pem", "client_cert": "cert.pem", "client_key": "key.pem"}
 
 
@@ -117,8 +121,10 @@ def open_client(params: t.Mapping[str, t.Any]) -> APIClient:
     """An APIClient for the connection options. Contacts the engine only for ssh://, where connecting is part of it.
 
     The base URL is always explicit: docker-py 7.2 would otherwise follow the docker command's current context.
-    TLS is verified unless `validate_certs` is false. Raises ParameterError and UnreachableError.
+    TLS is verified unless `validate_certs` is false. Raises ParameterError, MissingLibraryError and
+    UnreachableError.
     """
+    _check_library()
     url = docker_url(params["docker_host"])
     engine_address(url)
     with translated(url, "open a connection"):
@@ -132,6 +138,15 @@ def open_client(params: t.Mapping[str, t.Any]) -> APIClient:
     if urlsplit(url).scheme in ("tcp", "http", "https"):
         _prepare(client, params)
     return client
+
+
+def _check_library() -> None:
+    """MissingLibraryError for a docker-py that is too old: older ones fail in obscure ways with today's requests."""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", docker_version)[:2])
+    if numbers < OLDEST_LIBRARY:
+        raise MissingLibraryError(
+            f"The Python package docker is {docker_version} in {sys.executable}; Slipway needs 7.1 or newer."
+        )
 
 
 def _prepare(client: APIClient, params: t.Mapping[str, t.Any]) -> None:

@@ -92,7 +92,7 @@ def _apply(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Out
         update(task, current, plan.changes)
     gate = None
     if plan.action == "started":
-        gate = task.prove(current)
+        gate = task.prove(current, plan.action)
     cleaned = _clean(task, actual)
     if not plan.changed and not cleaned:
         return Outcome("none", facts.of(current), facts.previous(actual.kept, True), plan.before, plan.after)

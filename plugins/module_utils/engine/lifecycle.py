@@ -68,7 +68,7 @@ def restarted(task: Task) -> Outcome:
     if current.active:
         task.timings.went_down()
         swap.stop(task.job, current)
-    gate = task.prove(current)
+    gate = task.prove(current, "restarted")
     if current.restart_policy["Name"] == "no":  # state stopped took it
         swap.arm(task.job, current, own_policy(current, None))
     return Outcome("restarted", task.facts_now(current), kept, before, after, gate)

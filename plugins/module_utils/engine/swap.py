@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from ..common.deadline import Deadline
 from ..common.errors import ConflictError, ParameterError, SlipwayError, UnreachableError
-from . import labels, payload, probes, steps, why
+from . import facts, labels, payload, probes, steps, why
 from .actual import NO_POLICY, Actual, Container, own_policy, release_of
 from .desired import Wanted
 from .engine import Engine, stop_timeout
@@ -250,8 +250,23 @@ def failed(job: Job, failure: SlipwayError, old: t.Optional[Container], new: Con
         )
     head = f"{job.engine.host}: {job.wanted.name}: the new container {new.described()} "
     said = f"did not pass its gate: {failure.msg}." if isinstance(failure, GateError) else f"failed: {failure.msg}"
-    message = why.masked(f"{head}{said} {ending.text}", job.wanted.secrets)
-    return SlipwayError(message, changed=True, action=ending.action, why=reason, timings=job.timings.facts())
+    return SlipwayError(
+        why.masked(f"{head}{said} {ending.text}", job.wanted.secrets),
+        changed=True,
+        action=ending.action,
+        why=reason,
+        container=_there_now(job),
+        timings=job.timings.facts(),
+    )
+
+
+def _there_now(job: Job) -> t.Optional[t.Dict[str, t.Any]]:
+    """Facts of the container that has the name after a failure; None without one, or when the engine does not answer."""
+    try:
+        attrs = job.engine.inspect(job.wanted.name)
+    except SlipwayError:
+        return None
+    return facts.of(Container(attrs)) if attrs else None
 
 
 def revert(job: Job, old: t.Optional[Container], new: Container, serving: bool) -> Ending:

@@ -92,25 +92,26 @@ class Task:
                         f"{theirs}, not {ours}. Give each its own name, or set adopt to true to take it over."
                     )
 
-    def prove(self, container: Container) -> str:
-        """Start an existing container and have it pass its gate; what was asked of it. SlipwayError with the facts."""
+    def prove(self, container: Container, action: str) -> str:
+        """Start an existing container and have it pass its gate; what was asked of it. SlipwayError with the facts, of
+        which `action` is the word for what was done."""
         job = self.job
         try:
             if container.state.get("Restarting"):
                 swap.stop(job, container)  # in a crash loop: begin afresh, so that the gate sees it
             swap.prove(job, container)
         except SlipwayError as error:
-            raise self.not_proven(container, error) from error
+            raise self._not_proven(container, error, action) from error
         return self.wanted.gate.text(container)
 
-    def not_proven(self, container: Container, error: SlipwayError) -> SlipwayError:
+    def _not_proven(self, container: Container, error: SlipwayError, action: str) -> SlipwayError:
         """The error for an existing container that was started and is not well; it is left as it is."""
         did = f"did not pass its gate: {error.msg}." if isinstance(error, GateError) else f"failed: {error.msg}"
         message = f"{self.engine.host}: container {self.wanted.name} {container.described()} {did} It is left as it is."
         return SlipwayError(
             why.masked(message, self.wanted.secrets),
             changed=True,
-            action="started",
+            action=action,
             why=why.facts(self.engine, container, error, self.wanted.secrets),
             timings=self.timings.facts(),
         )

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 import requests
@@ -271,3 +273,41 @@ def test_an_engine_that_does_not_say_is_asked(monkeypatch):
     monkeypatch.setattr(engine.client, "version", lambda api_version: {"ApiVersion": "1.44"})
     engine.containers()
     assert engine.client.api_version == "1.44"
+
+
+# --- the library ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [("5.0.3", False), ("7.0.0", False), ("7.1.0", True), ("10.0.0.dev1", True)]
+)
+def test_a_library_that_is_too_old(monkeypatch, version, fits):
+    monkeypatch.setattr(connection, "docker_version", version)
+    if fits:
+        assert client(docker_host="tcp://h1:2375")
+        return
+    with pytest.raises(errors.MissingLibraryError, match=f"docker is {version}.*needs 7.1 or newer"):
+        client(docker_host="tcp://h1:2375")
+
+
+WITHOUT_DOCKER = """
+import sys
+sys.path.insert(0, {path!r})
+sys.modules.update(dict.fromkeys(("docker", "requests", "urllib3")))
+from ansible_collections.slipway.delivery.plugins.module_utils.common.operation import Context
+from ansible_collections.slipway.delivery.plugins.module_utils.engine.app_container import APP_CONTAINER
+from ansible_collections.slipway.delivery.plugins.module_utils.engine.app_container_info import APP_CONTAINER_INFO
+for operation in (APP_CONTAINER, APP_CONTAINER_INFO):
+    print(operation.execute({{}}, Context())["msg"])
+"""
+
+
+def test_a_python_without_the_library_is_told_which_one():
+    path = next(entry for entry in sys.path if entry.endswith("collections"))
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DOCKER.format(path=path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.strip().splitlines()
+    assert first == second
+    assert "(docker)" in first

@@ -176,5 +176,5 @@ def test_the_engine_s_clock(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "yesterday", "1970-01-01", "1970-13-01T00:00:00Z", "1970-01-01T00:00:00"])
 def test_no_clock(text):
-    with pytest.raises(ValueError, match=r""):
+    with pytest.raises(ValueError):
         epoch(text)

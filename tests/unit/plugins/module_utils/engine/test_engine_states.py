@@ -285,6 +285,7 @@ def test_a_bad_release_goes_back(engine, run):
     assert "PW=********" in result["why"]["logs"]
     assert "exit code 3" in result["msg"]
     assert "(release 1, shop/webapi:1) runs again" in result["msg"]
+    assert (result["container"]["id"], result["container"]["status"]) == (first["container"]["id"], "running")
     assert result["timings"]["outage"] >= 0
     assert engine.named() == {"webapi": ("1", "running")}
     assert engine.policies() == {"webapi": "unless-stopped"}
