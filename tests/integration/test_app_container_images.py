@@ -48,6 +48,7 @@ class Repository:
             assert "error" not in line, line
             digest = (line.get("aux") or {}).get("Digest", digest)
         self.forget(image)
+        self.made.add(digest)
         return digest
 
     def forget(self, image):
@@ -59,6 +60,8 @@ class Repository:
         return urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers), timeout=10)
 
     def clean(self):
+        for digest in self.made if not self.auth else ():
+            self.request("DELETE", f"/manifests/{digest}").close()
         for image in self.docker.images(filters={"reference": self.name}):
             self.docker.remove_image(image["Id"], force=True)
 
