@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import docker
+import redis
 import requests
 import yaml
 
@@ -54,6 +56,8 @@ class Site:
         self.environments = environments
         self.confd = confd
         self.source = folder / "source"
+        self.repositories = f"it-{name}-{secrets.token_hex(3)}"  # a registry keeps the tags of earlier runs
+        self.clean()
         self.write_source()
         self.write_app()
         previous = ""
@@ -63,7 +67,7 @@ class Site:
 
     # -- files -----------------------------------------------------------------------------------------------------
     def write_source(self) -> None:
-        (self.source / "www").mkdir(parents=True)
+        (self.source / "www").mkdir(parents=True)  # served as /app, beside the settings that confd writes
         (self.source / "www" / "healthy").write_text("ok\n")
         (self.source / "www" / "odd name.txt").write_text("a name with a blank\n")
         lines = ["#!/bin/sh", "set -e"]
@@ -79,7 +83,7 @@ class Site:
             (conf / "templates" / "app.tmpl").write_text('{{getv "/greeting"}}/{{getv "/password" | len}}\n')
             lines.append("confd -onetime -backend redis -node configCenter:6379")
         else:
-            lines.append("echo none >/www/settings")
+            lines.append("mkdir -p /www; echo none >/www/settings")
         lines += ["trap 'exit 0' TERM", "httpd -f -p 8080 -h /www &", "wait $!"]
         (self.source / "start.sh").write_text("\n".join(lines) + "\n")
 
@@ -101,7 +105,7 @@ class Site:
                     "method": "layers",
                     "base": f"{REGISTRY}/base/busybox:1",
                     "artifact": "www",
-                    "dest": "/www",
+                    "dest": "/www/app",
                     "files": files,
                     "cmd": ["/start.sh"],
                     "ports": ["8080"],
@@ -112,7 +116,7 @@ class Site:
                 "extra_hosts": {"configCenter": "{{ config_center.address }}"},
                 "stop_timeout": 2,
                 "gate": {
-                    "http": {"port": 8080, "path": "/healthy"},
+                    "http": {"port": 8080, "path": "/app/healthy"},
                     "interval": "200ms",
                     "successes": 2,
                     "deadline": "6s",
@@ -144,7 +148,7 @@ class Site:
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             "ledger": str(self.folder / "ledger.db"),
-            "registry": {"url": f"{REGISTRY}/it-{self.name}/{env}", "insecure": True},
+            "registry": {"url": f"{REGISTRY}/{self.repositories}/{env}", "insecure": True},
             "config_center": {"backend": "redis", "nodes": [f"{redis}:6379"], "address": redis},
             "app_password": f"secret-of-{env}",
             "batches": [1, "100%"],
@@ -210,7 +214,7 @@ class Site:
         return answer.text
 
     def versions(self, env: str) -> list[str]:
-        return [self.get(address, "version") for address in self.addresses(env)]
+        return [self.get(address, "app/version") for address in self.addresses(env)]
 
     def settings(self, env: str) -> set[str]:
         return {self.get(address, "settings").strip() for address in self.addresses(env)}
@@ -229,16 +233,21 @@ class Site:
         return [container["Id"] for container in self.containers(env)]
 
     def tags(self, env: str) -> list[str]:
-        answer = requests.get(f"http://{REGISTRY}/v2/it-{self.name}/{env}/apps/{self.name}/tags/list", timeout=5)
+        answer = requests.get(f"http://{REGISTRY}/v2/{self.repositories}/{env}/apps/{self.name}/tags/list", timeout=5)
         return sorted(answer.json().get("tags") or []) if answer.ok else []
 
     def clean(self) -> None:
-        """Remove this site's containers from every host, and its images."""
+        """Remove this site's containers and images from every host, and its settings from every config centre."""
+        for number in range(1, 4):
+            center = redis.Redis(host=f"10.213.77.2{number}")
+            for key in center.scan_iter(f"*{self.name}*"):
+                center.delete(key)
+            center.close()
         for address in HOSTS.values():
             client = docker.DockerClient(base_url=f"tcp://{address}:2375")
             for container in client.containers.list(all=True, filters={"label": [f"slipway.app={self.name}"]}):
                 container.remove(force=True)
             for image in client.images.list():
-                if any(f"/it-{self.name}/" in tag for tag in image.attrs.get("RepoDigests") or []):
+                if any(f"/it-{self.name}-" in tag for tag in image.attrs.get("RepoDigests") or []):
                     client.images.remove(image.id, force=True)
             client.close()

@@ -32,14 +32,7 @@ def snapshot(site: Site, env: str) -> dict:
     """Everything that a command could write: registry, engines, config centre, ledger, files."""
     center = redis.Redis(host=f"10.213.77.2{1 + list(site.environments).index(env)}")
     keys = {key: center.get(key) for key in sorted(center.scan_iter("*")) if center.type(key) == b"string"}
-    engines = [
-        requests.get(f"http://{address}:2375/{path}", timeout=5).json()
-        for address in HOSTS.values()
-        for path in ("containers/json?all=1", "images/json?all=1", "networks", "volumes")
-    ]
-    for listing in engines:
-        for entry in listing if isinstance(listing, list) else []:
-            entry.pop("Status", None)  # "Up 3 seconds"
+    engines = {address: engine_facts(address, site.name) for address in HOSTS.values()}
     files = {
         str(path.relative_to(site.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(site.folder.rglob("*"))
@@ -47,6 +40,20 @@ def snapshot(site: Site, env: str) -> dict:
     }
     catalog = {env_name: site.tags(env_name) for env_name in site.environments}
     return {"keys": keys, "engines": engines, "files": files, "registry": catalog, "ledger": ledger_rows(site)}
+
+
+def engine_facts(address: str, app: str) -> dict:
+    """The engine's containers and images of the app, and the names of its networks and volumes."""
+
+    def ask(path: str) -> list | dict:
+        return requests.get(f"http://{address}:2375/{path}", timeout=5).json()
+
+    containers = ask("containers/json?all=1&filters=" + json.dumps({"label": [f"slipway.app={app}"]}))
+    for container in containers:
+        container.pop("Status")  # "Up 3 seconds"
+    images = [image for image in ask("images/json?all=1") if f"/it-{app}-" in str(image["RepoDigests"])]
+    networks = sorted(network["Name"] for network in ask("networks"))
+    return {"containers": containers, "images": images, "networks": networks, "volumes": ask("volumes")["Volumes"]}
 
 
 def ledger_rows(site: Site) -> dict:
@@ -91,11 +98,11 @@ def test_what_runs_is_what_was_built(site):
     assert run.flat.count("as story 1.0.0 was built") == 3
     client = docker.DockerClient(base_url=f"tcp://{HOSTS['h4']}:2375")
     container = client.containers.get(site.containers("prod")[1]["Id"])
-    container.exec_run("sh -c 'echo changed > /www/healthy'")
+    container.exec_run("sh -c 'echo changed > /www/app/healthy'")
     run = site.play("operate", env="prod", app=site.name, action="verify", ok=False)
     assert run.recap["prod-h4"]["failed"] == 1
     assert run.recap["prod-h3"]["failed"] == 0
-    container.exec_run("sh -c 'echo ok > /www/healthy'")
+    container.exec_run("sh -c 'echo ok > /www/app/healthy'")
     client.close()
 
 
@@ -218,7 +225,7 @@ def test_the_registry_holds_one_digest_per_version(site):
     for version in ("1.0.0", "1.1.0"):
         found = {
             requests.head(
-                f"http://{REGISTRY}/v2/it-{site.name}/{env}/apps/{site.name}/manifests/{version}",
+                f"http://{REGISTRY}/v2/{site.repositories}/{env}/apps/{site.name}/manifests/{version}",
                 headers={
                     "Accept": "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
                 },
