@@ -50,7 +50,7 @@ options:
     type: bool
     default: true
   ca_path:
-    description: CA that signed the server's certificate, a PEM file; without it, those the system trusts.
+    description: CA that signed the server's certificate, a PEM file; without it, those that Python trusts.
     type: path
   client_cert:
     description: Client certificate, a PEM file.

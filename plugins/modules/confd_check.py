@@ -18,8 +18,8 @@ description:
     confd cannot parse, C(src) without a file, C(mode) without a leading 0, and two resources with one C(dest).
   - Warnings are keys that nobody reads, empty values and placeholders, patterns that match nothing, and options that confd
     ignores. What cannot be known without running confd, such as a key that is computed, is an info.
-  - A key is needed when a template reads it by C(getv) without a default, or by C(get), and not inside C(if exists) of the same
-    key.
+  - A key is needed when a template reads it by C(getv) without a default, or by C(get), in a place that its C(if exists) let
+    confd come to.
   - No finding quotes a value, secret or not.
 author: Slipway contributors (@slipway)
 extends_documentation_fragment:

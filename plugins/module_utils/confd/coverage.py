@@ -69,10 +69,17 @@ class Coverage:
         else:
             found = matching(resource, lookup.key, lookup, seen)
             self.read |= found
-            if lookup.required:
+            reached = self._reached(resource, lookup, seen)
+            if lookup.required and reached:
                 self.required.add(self.rules.shown(resource.stored(lookup.key)))
-            if self.stored is not None and not found:
+            if self.stored is not None and reached and not found:
                 yield from self._nothing_found(resource, lookup.key, lookup)
+
+    def _reached(self, resource: Resource, lookup: Lookup, seen: t.Set[str]) -> bool:
+        """Without an environment, what `exists` decides is not taken for reached."""
+        if self.stored is None:
+            return not lookup.when
+        return lookup.reached({resource.name(key) for key in seen}.__contains__)
 
     def _secret_function(self, lookup: Lookup) -> t.Tuple[str, str, str]:
         if self.rules.dialect == "fork":
@@ -87,7 +94,7 @@ class Coverage:
         elif lookup.required:
             elsewhere = _outside(self.rules, resource.stored(name))
             yield ERROR, "missing_key", f"{lookup.function} needs it, and the environment has no such key{elsewhere}"
-        elif hidden and not lookup.guarded:
+        elif hidden:
             message = f"is in the environment, and not covered by the keys of {resource.file}, so confd does not see it"
             yield WARNING, "uncovered_key", message
         elif lookup.kind == EXACT and lookup.pattern:

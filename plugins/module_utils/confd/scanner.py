@@ -27,12 +27,19 @@ _OPENING = ("if", "range", "with", "block", "define")
 _VERB = re.compile(r"%%|%[-+# 0-9.*]*[a-zA-Z]")
 
 
+# A key, and whether it is there.
+Condition = t.Tuple[str, bool]
+Conditions = t.FrozenSet[Condition]
+_NONE: Conditions = frozenset()
+
+
 @dataclass(frozen=True)
 class Lookup:
     """One place that reads the store.
 
     `key` is what is read, None where it is computed without any known part; `pattern` says that its `*` stand for parts that
-    are computed. `default`: reading a missing key is no error. `guarded`: only reached where `exists` found the key.
+    are computed. `default`: reading a missing key is no error. `when`: keys that `if exists` found, or found missing, on the
+    way here.
     """
 
     function: str
@@ -41,11 +48,20 @@ class Lookup:
     line: int
     pattern: bool = False
     default: bool = False
-    guarded: bool = False
+    when: t.FrozenSet[Condition] = frozenset()
+
+    def reached(self, exists: t.Callable[[str], bool]) -> bool:
+        """Whether confd comes here, as far as `exists` decides it."""
+        return all(exists(key) is found for key, found in self.when)
+
+    @property
+    def guarded(self) -> bool:
+        """Only reached where the key is there."""
+        return self.key is not None and (self.key, True) in self.when
 
     @property
     def required(self) -> bool:
-        """Whether confd fails when the key is missing."""
+        """Whether confd fails when it comes here and the key is missing."""
         return self.kind == EXACT and self.key is not None and not (self.pattern or self.default or self.guarded)
 
 
@@ -58,12 +74,12 @@ class _Known(t.NamedTuple):
 
 @dataclass
 class _Block:
-    """An open `if`, `range`, ...: the keys known to exist inside, and those known in its `else`."""
+    """An open `if`, `range`, ...: what is known of keys inside, and what is known in its `else`."""
 
     word: str
     line: int
-    known: t.Set[str]
-    otherwise: t.Set[str]
+    known: Conditions
+    otherwise: Conditions
 
 
 class _Command(t.NamedTuple):
@@ -104,7 +120,7 @@ class _Scanner:
             pipeline = _parse(_condition(action.tokens[1:], word), action.line)
             # Outside what it guards: confd built with a Go before 1.18 evaluates all of `and (exists "/k") (getv "/k")`.
             yield from self._lookups(pipeline)
-            known, otherwise = _guards(pipeline) if word == "if" else (set(), set())
+            known, otherwise = _guards(pipeline) if word == "if" else (_NONE, _NONE)
             self._blocks.append(_Block(word, action.line, known, otherwise))
         elif word == "template":
             yield from self._lookups(_parse(action.tokens[2:], action.line))
@@ -122,13 +138,13 @@ class _Scanner:
         if rest:  # else if, else with
             pipeline = _parse(_condition(rest[1:], rest[0].text), action.line)
             yield from self._lookups(pipeline)
-            known, otherwise = _guards(pipeline) if rest[0].text == "if" else (set(), set())
+            known, otherwise = _guards(pipeline) if rest[0].text == "if" else (_NONE, _NONE)
             block.known, block.otherwise = block.known | known, block.otherwise | otherwise
 
     def _lookups(self, pipeline: Pipeline) -> t.Iterator[Lookup]:
-        guarded = {key for block in self._blocks for key in block.known}
+        when = frozenset(condition for block in self._blocks for condition in block.known)
         for lookup in _lookups(pipeline):
-            yield replace(lookup, guarded=lookup.key in guarded)
+            yield replace(lookup, when=when)
 
 
 def _condition(tokens: t.Sequence[Token], word: str) -> t.Sequence[Token]:
@@ -251,28 +267,49 @@ def _joined(arguments: t.List[t.Optional[_Known]]) -> t.Optional[_Known]:
     return _Known(text, pattern) if text.strip("*/") else None
 
 
-def _guards(pipeline: Pipeline) -> t.Tuple[t.Set[str], t.Set[str]]:
-    """Keys that exist where an `if` is true, and where it is false: of `exists`, `and`, `not` and nothing cleverer."""
-    known = _existing(pipeline)
-    if known:
-        return known, set()
+def _guards(pipeline: Pipeline) -> t.Tuple[Conditions, Conditions]:
+    """What is known where an `if` is true, and where it is false: of `exists`, `and`, `not` and nothing cleverer."""
+    negated, tested = _without_not(pipeline)
+    single = _probed(tested)
+    there = frozenset((key, True) for key in _existing(tested))
+    missing = (
+        frozenset([(single, False)]) if single else _NONE
+    )  # of `and`, one operand is false, and which is not known
+    return (missing, there) if negated else (there, missing)
+
+
+def _without_not(pipeline: Pipeline) -> t.Tuple[bool, Pipeline]:
     operands = pipeline[0].operands if len(pipeline) == 1 else []
     if len(operands) >= 2 and _is_word(operands[0], "not"):
-        inner = operands[1] if isinstance(operands[1], list) else [_Command(operands[1:])]
-        return set(), _existing(inner)
-    return set(), set()
+        return True, operands[1] if isinstance(operands[1], list) else [_Command(operands[1:])]
+    return False, pipeline
 
 
 def _existing(pipeline: Pipeline) -> t.Set[str]:
-    first, last = pipeline[0].operands, pipeline[-1].operands
-    if len(pipeline) == 1 and len(first) == 1 and isinstance(first[0], list):
-        return _existing(first[0])
-    if len(pipeline) == 1 and first and _is_word(first[0], "and"):
+    """Keys that are there when the pipeline is true."""
+    tested = _bare(pipeline)
+    first = tested[0].operands
+    if len(tested) == 1 and first and _is_word(first[0], "and"):
         return {key for operand in first[1:] if isinstance(operand, list) for key in _existing(operand)}
-    if len(pipeline) <= 2 and last and _is_word(last[0], "exists"):
-        known = _known(last[1] if len(last) > 1 else [pipeline[0]])
-        return {known.text} if known and not known.pattern else set()
-    return set()
+    single = _probed(tested)
+    return {single} if single else set()
+
+
+def _probed(pipeline: Pipeline) -> t.Optional[str]:
+    """The key of `exists "/k"`, `"/k" | exists` and nothing more."""
+    tested = _bare(pipeline)
+    last = tested[-1].operands
+    if len(tested) > 2 or not last or not _is_word(last[0], "exists"):
+        return None
+    known = _known(last[1] if len(last) > 1 else [tested[0]])
+    return known.text if known and not known.pattern else None
+
+
+def _bare(pipeline: Pipeline) -> Pipeline:
+    """Without parentheses around the whole."""
+    while len(pipeline) == 1 and len(pipeline[0].operands) == 1 and isinstance(pipeline[0].operands[0], list):
+        pipeline = pipeline[0].operands[0]
+    return pipeline
 
 
 def _is_word(operand: t.Any, word: str) -> bool:

@@ -15,6 +15,7 @@ from .base import raw, text
 
 try:
     import requests
+    import urllib3
 except ImportError:
     requests = None
 
@@ -95,6 +96,8 @@ class Gateway:
     def _send(self, url: str, message: Message) -> t.Any:
         if self._session is None:
             self._session = requests.Session()
+            if self._verify is False:
+                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it was asked for
             self._session.trust_env = False  # config centres are inside; a proxy is not on the way
         return self._session.post(
             url,

@@ -191,20 +191,17 @@ class RedisBackend(Backend):
             raise UnreachableError(f"Cannot {verb} {self.where}: {error}.") from error
         except redis.ResponseError as error:
             # redis-py puts the whole command, values and all, before the server's answer; `from` would show it in a traceback.
-            answer = str(error).rpartition("caused error: ")[2]
-            raise _refusal(f"{self.where} refuses to {verb}: {answer}", answer) from None
+            answer = str(error).rpartition("caused error: ")[2].rstrip(".")
+            raise _refusal(f"{self.where} refuses to {verb}: {answer}.", error) from None
 
 
-def _refusal(message: str, answer: str) -> SlipwayError:
-    if answer.startswith("NOAUTH"):
-        return DeniedError(f"{message}. Set password (and username for an ACL user).")
-    if answer.startswith("READONLY"):
-        return DeniedError(f"{message}. Name the master in nodes.")
-    if answer.startswith("NOPERM"):
-        return DeniedError(
-            f"{message}. The user needs SCAN, TYPE, GET, MGET, SET, DEL, WATCH, MULTI and EXEC on these keys."
-        )
-    return SlipwayError(f"{message}.")
+def _refusal(message: str, error: Exception) -> SlipwayError:
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        needed = "SCAN, TYPE, GET, MGET, SET, DEL, WATCH, MULTI and EXEC on the prefix and slipway!<prefix>!*"
+        return DeniedError(f"{message} The user needs {needed}.")
+    if isinstance(error, redis.ReadOnlyError):
+        return DeniedError(f"{message} Name the master in nodes.")
+    return SlipwayError(message)
 
 
 def _address(node: str) -> t.Dict[str, t.Any]:

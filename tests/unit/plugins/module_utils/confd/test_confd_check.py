@@ -86,6 +86,18 @@ def test_templates(check, template, settings, findings):
     assert told(check(template, settings)) == findings
 
 
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [({"new": "x"}, []), ({"old": "x"}, []), ({}, ["/old"]), ({"new": "x", "both": "y"}, ["/also"])],
+)
+def test_only_what_confd_comes_to_is_missing(check, settings, missing):
+    template = (
+        '{{if exists "/new"}}{{getv "/new"}}{{else}}{{getv "/old"}}{{end}}{{if exists "/both"}}{{getv "/also"}}{{end}}'
+    )
+    result = check(template, settings)
+    assert [found["key"] for found in result["findings"] if found["severity"] == "error"] == missing
+
+
 def test_the_fork_has_no_encrypted_keys(check):
     assert told(check('{{cgetv "/a"}}', {"a": "x"}, dialect="fork")) == [("error", "function", "/a")]
 

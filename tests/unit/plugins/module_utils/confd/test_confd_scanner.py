@@ -79,6 +79,35 @@ def test_computed_keys(source, key, pattern):
     assert (lookup.key, lookup.pattern, lookup.required) == (key, pattern, False)
 
 
+@pytest.mark.parametrize(
+    ("condition", "then", "otherwise"),
+    [
+        ('exists "/a"', {("/a", True)}, {("/a", False)}),
+        ('not (exists "/a")', {("/a", False)}, {("/a", True)}),
+        ('(exists "/a")', {("/a", True)}, {("/a", False)}),
+        ('"/a" | exists', {("/a", True)}, {("/a", False)}),
+        ('and (exists "/a") (exists "/b")', {("/a", True), ("/b", True)}, set()),
+        ('and (exists "/a") $x', {("/a", True)}, set()),
+        ('not (and (exists "/a") $x)', set(), {("/a", True)}),
+        ('or (exists "/a") $x', set(), set()),
+        ('exists "/a" | not', set(), set()),
+        ('eq (getv "/a" "") "x"', set(), set()),
+    ],
+)
+def test_what_a_condition_tells(condition, then, otherwise):
+    found = scan(
+        f'{{{{if {condition}}}}}{{{{getv "/t"}}}}{{{{else}}}}{{{{getv "/o"}}}}{{{{end}}}}{{{{getv "/after"}}}}'
+    )
+    when = {lookup.key: set(lookup.when) for lookup in found}
+    assert (when["/t"], when["/o"], when["/after"]) == (then, otherwise, set())
+
+
+def test_else_if_adds_up():
+    found = scan('{{if exists "/a"}}{{else if exists "/b"}}{{getv "/x"}}{{else}}{{getv "/y"}}{{end}}')
+    when = {lookup.key: set(lookup.when) for lookup in found}
+    assert when["/x"] == {("/a", False), ("/b", True)} and when["/y"] == {("/a", False), ("/b", False)}
+
+
 def test_lines_are_those_of_the_function():
     assert [(lookup.key, lookup.line) for lookup in scan('\n{{\ngetv\n"/a"}}\n\n{{range gets "/b/*"}}\n{{end}}')] == [
         ("/a", 3),
