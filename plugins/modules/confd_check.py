@@ -121,8 +121,16 @@ findings:
       sample: missing_key
     severity: {description: "V(error), V(warning) or V(info).", returned: always, type: str, sample: error}
     message: {description: What is wrong., returned: always, type: str, sample: "getv needs it, and the environment has no such key"}
-    key: {description: The key without the prefix, or as stored if it lies outside; null where it is about none., returned: always, type: str, sample: /db/url}
-    file: {description: The file below O(confdir); null where it is about the environment., returned: always, type: str, sample: templates/webapi.properties.tmpl}
+    key:
+      description: The key without the prefix, or as it is stored if it lies outside; null where it is about none.
+      returned: always
+      type: str
+      sample: /db/url
+    file:
+      description: The file below O(confdir); null where it is about the environment.
+      returned: always
+      type: str
+      sample: templates/webapi.properties.tmpl
     line: {description: The line in that file; null where it is about none., returned: always, type: int, sample: 8}
 required:
   description: Keys that the templates cannot do without, without the prefix.

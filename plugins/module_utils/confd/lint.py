@@ -24,9 +24,9 @@ def lint(values: t.Mapping[str, str], allowed: t.Container[str]) -> t.Iterator[F
         if key not in allowed:
             for message in blanks(value):
                 yield Finding("blank", ERROR, message, key=key)
-        message = _placeholder(value)
-        if message:
-            yield Finding("placeholder", WARNING, message, key=key)
+        suspicion = _placeholder(value)
+        if suspicion:
+            yield Finding("placeholder", WARNING, suspicion, key=key)
 
 
 def blanks(value: str) -> t.Iterator[str]:

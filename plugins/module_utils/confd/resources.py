@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fnmatch
+import importlib
 import posixpath
 import re
 import sys
@@ -16,16 +17,13 @@ from pathlib import Path
 from ..common.errors import ParameterError
 from .findings import ERROR, WARNING, Finding
 
+# TOML came into Python's library with 3.11. What Operation.requires names.
+TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 try:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    tomllib: t.Any = importlib.import_module(TOML)
 except ImportError:
     tomllib = None
 
-# What Operation.requires names: TOML came into Python's library with 3.11.
-TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 _AT_LINE = re.compile(r"at line (\d+)")
 _GLOB = re.compile(r"[*?\[\]\\]")
 
