@@ -29,7 +29,7 @@ from .base import Backend, Delta, Snapshot, moved, raise_problems
 
 # confd's file backend reads JSON with a YAML 1.1 parser, which takes none of these as they are.
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-_POLL = 0.05  # seconds between two tries for the lock
+_POLL = 0.01  # seconds between two tries for the lock
 _NEW_MODE = 0o640
 
 
@@ -51,7 +51,7 @@ class FileBackend(Backend):
         """Nothing is held between calls."""
 
     def read(self, prefix: str) -> Snapshot:
-        with self._errors("read"), self._locked(fcntl.LOCK_SH, make=False):
+        with self._errors("read"), self._locked(make=False):
             return self._snapshot(prefix)
 
     def record(self, prefix: str, number: int) -> t.Optional[str]:
@@ -59,7 +59,7 @@ class FileBackend(Backend):
             return _read(self._record(prefix, number))
 
     def apply(self, prefix: str, snapshot: Snapshot, delta: Delta) -> None:
-        with self._errors("write"), self._locked(fcntl.LOCK_EX, make=True):
+        with self._errors("write"), self._locked(make=True):
             if self._snapshot(prefix).guard != snapshot.guard:
                 raise moved(self.where, prefix)
             self._settle()
@@ -155,8 +155,11 @@ class FileBackend(Backend):
         return self._folder / f"{quote(prefix or '/', safe='')}.{number:08d}.json"
 
     @contextlib.contextmanager
-    def _locked(self, kind: int, make: bool) -> t.Iterator[None]:
-        """Hold the lock; a reader goes without one where nobody has ever written."""
+    def _locked(self, make: bool) -> t.Iterator[None]:
+        """Hold the lock; a reader goes without one where nobody has ever written.
+
+        Readers take it alone as well: with shared locks, a crowd of them never lets a writer in.
+        """
         if make:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -166,15 +169,15 @@ class FileBackend(Backend):
         flags = os.O_RDWR | os.O_CREAT if make else os.O_RDONLY
         handle = os.open(self._folder / "lock", flags | os.O_CLOEXEC, 0o600)
         try:
-            self._wait_for(handle, kind)
+            self._wait_for(handle)
             yield
         finally:
             os.close(handle)
 
-    def _wait_for(self, handle: int, kind: int) -> None:
+    def _wait_for(self, handle: int) -> None:
         while True:
             try:
-                fcntl.flock(handle, kind | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError as error:
                 if self._deadline.expired():
