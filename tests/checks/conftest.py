@@ -29,10 +29,10 @@ def _or_fail(step: t.Callable[[], Result]) -> Result:
 
 @pytest.fixture(scope="session")
 def passes() -> t.Callable[..., str]:
-    """Run a tool and return its output; when it fails, the test fails with all that the tool said."""
+    """Run a command, or call what runs one, and return its output; a failure is all that the tool said."""
 
-    def call(command: t.Sequence[t.Union[str, Path]], **options: t.Any) -> str:
-        return _or_fail(lambda: run.run(command, **options))
+    def call(command: t.Union[t.Sequence[t.Union[str, Path]], t.Callable[[], str]], **options: t.Any) -> str:
+        return _or_fail(command if callable(command) else lambda: run.run(command, **options))
 
     return call
 
@@ -46,11 +46,6 @@ def development() -> venvs.Venv:
 def core(request: pytest.FixtureRequest) -> cores.Core:
     """Each ansible-core of the matrix in turn."""
     return request.param
-
-
-@pytest.fixture(scope="session")
-def core_venv(core: cores.Core) -> venvs.Venv:
-    return _or_fail(lambda: venvs.for_core(core))
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,6 @@ from . import CACHE, run
 from .cores import pythons
 from .venvs import Venv
 
-HOME = CACHE / "ansible-test"  # ansible-test keeps its environments under ~/.ansible/test
-
 # ansible-test fetches get-pip.py from its project's own server, and takes the file from this cache if it is there.
 # This one installs the same pip from the package index, by that very pip's wheel beside it.
 _GET_PIP = '''\
@@ -44,6 +42,11 @@ def command(venv: Venv) -> t.List[str]:
     return [str(venv.tool("ansible-test")), "sanity", "--color", "no"]
 
 
+def home(venv: Venv) -> Path:
+    """ansible-test keeps its environments under ~/.ansible/test; one home each, since several run at a time."""
+    return CACHE / "ansible-test" / venv.path.name.lstrip(".")
+
+
 def environment(venv: Venv, tree: Path) -> t.Dict[str, str]:
     """Environment variables for ansible-test of `venv` on the copy in `tree`; makes the home that they name."""
     _prepare_pip(venv)
@@ -51,11 +54,13 @@ def environment(venv: Venv, tree: Path) -> t.Dict[str, str]:
     # The content root is named because ansible-test would otherwise ask the git of the checkout around the copy, which
     # ignores all of it.
     path = os.pathsep.join(dict.fromkeys(folders))
-    return run.environment(HOME=str(HOME), PATH=path, ANSIBLE_TEST_CONTENT_ROOT=str(tree))
+    return run.environment(
+        HOME=str(home(venv)), PATH=path, ANSIBLE_TEST_CONTENT_ROOT=str(tree), PIP_CACHE_DIR=str(CACHE / "pip")
+    )
 
 
 def _prepare_pip(venv: Venv) -> None:
-    folder = HOME / ".ansible" / "test" / "cache"
+    folder = home(venv) / ".ansible" / "test" / "cache"
     folder.mkdir(parents=True, exist_ok=True)
     for version in run.run([venv.python, "-c", _ASK_VERSIONS]).split():
         script = folder / f"get_pip_{version.replace('.', '_')}.py"
