@@ -10,6 +10,7 @@ import ipaddress
 import typing as t
 from urllib.parse import urlsplit
 
+from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
@@ -40,6 +41,8 @@ class DirectAction(ActionBase):
         self._task.args = {**checked_options(self._variable(variables, "slipway_options", {})), **self._task.args}
         if self._in_controller(variables):
             result.update(self._direct())
+            if not shows_invocation(variables):
+                result.pop("invocation", None)
         else:
             result.update(self._execute_module(task_vars=variables, wrap_async=self._task.async_val))
         return result
@@ -98,6 +101,13 @@ def checked_options(options: t.Any) -> t.Dict[str, t.Any]:
     if not isinstance(options, dict):
         raise AnsibleActionFail(f"slipway_options is {type(options).__name__}; it takes a dictionary of options.")
     return dict(options)
+
+
+def shows_invocation(variables: t.Mapping[str, t.Any]) -> bool:
+    """Whether results tell the arguments: on request since ansible-core 2.21, always before that."""
+    if "INJECT_INVOCATION" not in C.config.get_configuration_definitions():
+        return True
+    return bool(C.config.get_config_value("INJECT_INVOCATION", variables=variables))
 
 
 def engine_is_remote(docker_host: t.Any) -> bool:

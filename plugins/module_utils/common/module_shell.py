@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 
 from .operation import Context, Operation
 
@@ -44,7 +45,7 @@ def run_module(operation: Operation) -> None:
     context = Context(check_mode=module.check_mode, diff_mode=module._diff)
     result = operation.execute(module.params, context)
     for message in context.warnings:
-        module.warn(message)
+        module.warn(remove_values(message, module.no_log_values))  # ansible-core before 2.19 logs it as it is
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

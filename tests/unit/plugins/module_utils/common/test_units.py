@@ -22,7 +22,7 @@ def test_seconds(text, expected):
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1x", "5 s", "1s30m", None])
 def test_seconds_names_the_option(text):
-    with pytest.raises(ParameterError, match="gate.deadline"):
+    with pytest.raises(ParameterError, match=r"gate\.deadline"):
         units.seconds(text, "gate.deadline")
 
 
