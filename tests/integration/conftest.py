@@ -5,15 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-LAB = [os.environ.get("SLIPWAY_LAB_PYTHON", "/usr/bin/python3"), str(ROOT / "tests" / "lab")]
+from lab_command import LAB
 
 
 @pytest.fixture(scope="session")

@@ -121,3 +121,16 @@ def killed_at(name, work, times=1):
             os._exit(0)
     _pid, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+def foretold(app, version, **more):
+    """The real result, after check mode said the same and wrote nothing."""
+    before = app.ours()
+    check = app.deploy(version, check_mode=True, **more)
+    assert app.ours() == before
+    real = app.deploy(version, **more)
+    assert (check["action"], check["diff"], check["previous"]) == (real["action"], real["diff"], real["previous"])
+    if real["action"] in ("created", "replaced"):
+        same = ("name", "image", "digest", "status", "restart_count", "ports", "release", "config_revision", "app")
+        assert {key: check["container"][key] for key in same} == {key: real["container"][key] for key in same}
+    return real

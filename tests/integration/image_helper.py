@@ -93,3 +93,15 @@ class Place:
                 if f"/{self.repository}" in tag:
                     self.engine.remove_image(tag, force=True)
         self.client.close()
+
+
+def ok(result):
+    assert not result.get("failed"), result
+    return result
+
+
+def failure(**options):
+    result = task(**options)
+    assert result.get("failed"), result
+    assert "unforeseen" not in result["msg"], result
+    return result["msg"]

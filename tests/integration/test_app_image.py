@@ -22,7 +22,7 @@ import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.registry import manifest as types
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
-from image_helper import CONTENT_MD5, Place, task, war
+from image_helper import CONTENT_MD5, Place, failure, ok, task, war
 
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".work" / "collections"
 pytestmark = [pytest.mark.lab]
@@ -59,18 +59,6 @@ def options(place, tmp_path):
         "dest": "/srv/app",
         "insecure": True,
     }
-
-
-def ok(result):
-    assert not result.get("failed"), result
-    return result
-
-
-def failure(**options):
-    result = task(**options)
-    assert result.get("failed"), result
-    assert "unforeseen" not in result["msg"], result
-    return result["msg"]
 
 
 # -- what is built ----------------------------------------------------------------------------------------------------

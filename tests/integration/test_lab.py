@@ -19,8 +19,8 @@ import docker.tls
 import pytest
 import redis
 import requests
-from conftest import LAB
 from docker.errors import DockerException
+from lab_command import LAB
 
 pytestmark = pytest.mark.lab
 

@@ -256,3 +256,20 @@ def options(version="1", **more):
         "gate": {"soak": "0s", "interval": "1ms", "deadline": "1s"},
         **more,
     }
+
+
+def deployed(run, version="1", **more):
+    result = run(**options(version, **more))
+    assert "msg" not in result, result["msg"]
+    return result
+
+
+def current(engine):
+    return next(attrs for attrs in engine.attrs.values() if attrs["Name"] == "/webapi")
+
+
+def no_writes(engine, run, **wanted):
+    engine.writes.clear()
+    result = run(**wanted)
+    assert engine.writes == []
+    return result
