@@ -56,6 +56,7 @@ class Site:
         self.environments = environments
         self.confd = confd
         self.source = folder / "source"
+        self.ansible = Path(sys.executable).parent
         self.repositories = f"it-{name}-{secrets.token_hex(3)}"  # a registry keeps the tags of earlier runs
         self.clean()
         self.write_source()
@@ -165,12 +166,7 @@ class Site:
     # -- commands --------------------------------------------------------------------------------------------------
     def play(self, playbook: str, *arguments: str, ok: bool | None = True, **variables: object) -> Run:
         """Run `slipway.delivery.<playbook>`. `ok` is what the exit code must say; None for either."""
-        command = [
-            str(Path(sys.executable).parent / "ansible-playbook"),
-            "-i",
-            "inventory",
-            f"slipway.delivery.{playbook}",
-        ]
+        command = [str(self.ansible / "ansible-playbook"), "-i", "inventory", f"slipway.delivery.{playbook}"]
         for name, value in variables.items():
             command += ["-e", json.dumps({name: value})]
         env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}

@@ -14,7 +14,9 @@ import docker
 import pytest
 import redis
 import requests
-from site_helper import HOSTS, REGISTRY, Site
+from site_helper import HOSTS, REGISTRY, ROOT, Site
+
+CORES = sorted(path.parent for path in ROOT.glob(".cache/venvs/core-*/bin/ansible-playbook"))
 
 pytestmark = [pytest.mark.lab, pytest.mark.confd]
 
@@ -206,6 +208,15 @@ def test_operate_restarts_shows_logs_and_removes(site):
     assert "Target config /www/settings" in logs.output
     site.play("operate", env="test", app=site.name, action="remove")
     assert site.containers("test", running_only=False) == []
+
+
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.parent.name)
+def test_other_ansible_cores_do_the_same(site, core, monkeypatch):
+    monkeypatch.setattr(site, "ansible", core)
+    run = site.play("deploy", env="prod", app=site.name, version="1.1.0")
+    assert sum(run.changed.values()) == 0, run.output
+    site.play("status", env="prod", app=site.name)
+    assert "say -e env=<prod | test>." in site.play("deploy", env="prd", ok=False).flat
 
 
 def test_no_secret_is_anywhere(site):
