@@ -33,7 +33,7 @@ def site(tmp_path_factory, lab_confd):
 def snapshot(site: Site, env: str) -> dict:
     """Everything that a command could write: registry, engines, config centre, ledger, files."""
     center = redis.Redis(host=f"10.213.77.2{1 + list(site.environments).index(env)}")
-    keys = {key: center.get(key) for key in sorted(center.scan_iter("*")) if center.type(key) == b"string"}
+    keys = {key: center.get(key) for key in sorted(center.scan_iter("*", _type="string"))}
     engines = {address: engine_facts(address, site.name) for address in HOSTS.values()}
     files = {
         str(path.relative_to(site.folder)): hashlib.sha256(path.read_bytes()).hexdigest()

@@ -89,7 +89,7 @@ def test_up_again_starts_nothing(lab):
 
 def test_two_ups_at_once_do_not_trample_on_each_other(lab):
     before = processes()
-    both = [subprocess.Popen([*LAB, "up"], stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [subprocess.Popen([*LAB, "up"], stderr=subprocess.PIPE, text=True) for number in (1, 2)]
     said = [each.communicate(timeout=60)[1] for each in both]
     assert [each.returncode for each in both] == [0, 0], said
     assert processes() == before
@@ -117,7 +117,7 @@ def test_what_a_container_writes_to_its_host_never_reaches_this_machine(lab, con
 
 
 def test_published_ports_answer_and_containers_reach_the_config_centre(lab, containers):
-    centre, _, port = lab["LAB_REDIS_PROD"].partition(":")
+    centre, port = lab["LAB_REDIS_PROD"].split(":")
     store = redis.Redis(centre, int(port))
     key = f"lab-{uuid.uuid4().hex}"
     store.set(key, "from redis")

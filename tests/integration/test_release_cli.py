@@ -83,7 +83,13 @@ class Run:
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local"]
         command += ["-e", f"slipway_execution={way}", "-e", f"ansible_python_interpreter={sys.executable}", *flags]
         done = subprocess.run(
-            [*command, "play.yml"], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+            [*command, "play.yml"],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
         assert self._out.exists(), done.stdout + done.stderr
         self.results = json.loads(self._out.read_text())

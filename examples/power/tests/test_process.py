@@ -56,7 +56,7 @@ def test_serves_and_stops_on_sigterm() -> None:
 
 def test_refuses_to_start_with_wrong_settings() -> None:
     process = start(POWER_VERSION="1.0.0", POWER_ENVIRONMENT="testing", POWER_PRECISION="none")
-    _, err = process.communicate(timeout=20)
+    err = process.communicate(timeout=20)[1]
     assert process.returncode == 1
     assert err == "power: ERROR: POWER_PRECISION must be a whole number from 1 to 100, not 'none'\n"
 

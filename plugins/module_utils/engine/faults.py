@@ -31,6 +31,12 @@ _TLS_HINTS = (
         "The engine's certificate is not trusted: set ca_path to the CA that signed it, or tls_hostname to the name in it.",
     ),
     ("hostname", "The engine's certificate is for another name: set tls_hostname to the name in it."),
+    # Some engines hang up before their alert has been read.
+    (
+        "eof occurred",
+        "The engine broke off the TLS handshake, as one does that refused our certificate: set client_cert "
+        "and client_key to a pair that its CA signed.",
+    ),
     ("alert", "The engine refused our certificate: set client_cert and client_key to a pair that its CA signed."),
 )
 _TLS_MARKS = ("[ssl", "ssl:", "certificate", "tlsv1", "an https server")

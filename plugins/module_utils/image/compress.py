@@ -42,9 +42,11 @@ _ZSTD_LEVEL = 3
 class Compressor(t.Protocol):
     """Takes a stream in pieces; what both calls return, joined, is the compressed form."""
 
-    def compress(self, data: bytes) -> bytes: ...
+    def compress(self, data: bytes) -> bytes:
+        """The next piece of the compressed form, possibly empty."""
 
-    def flush(self) -> bytes: ...
+    def flush(self) -> bytes:
+        """The last piece of it."""
 
 
 def require_method(method: str) -> None:
