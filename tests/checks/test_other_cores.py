@@ -32,4 +32,4 @@ def test_unit_tests(core, pytest_of):
 @pytest.mark.lab
 @on_others
 def test_plays(core, pytest_of):
-    pytest_of(core, "tests/integration/test_both_ways.py", "-k", "_info or confd_check")
+    pytest_of(core, "tests/integration/test_both_ways.py", "-k", "(_info or confd_check) and not argument")

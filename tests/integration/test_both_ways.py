@@ -21,20 +21,20 @@ MODULES = sorted(path.stem for path in (ways.ROOT / "plugins" / "modules").glob(
 
 @pytest.fixture(scope="module")
 def records(request, lab, tmp_path_factory):
-    """Both runs of a module's table. Tables do not touch each other's things, so two are run at a time."""
-    asked = dict.fromkeys(item.callspec.params["module"] for item in request.session.items if is_case(item))
+    """Both runs of a module's cases that were asked for. Modules keep out of each other's way, so two run at a time."""
+    asked = {}
+    for item in request.session.items:
+        if item.nodeid.startswith("tests/integration/test_both_ways.py::test_case["):
+            asked.setdefault(item.callspec.params["module"], []).append(item.callspec.params["case"])
 
-    def both(module):
-        folder = tmp_path_factory.mktemp(module)
-        return {way: ways.run(TABLES[module], way, folder, lab) for way in ways.WAYS}
+    def both(module, cases, folder):
+        return {way: ways.run(module, cases, way, folder, lab) for way in ways.WAYS}
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        made = {module: pool.submit(both, module) for module in asked}
+        made = {
+            module: pool.submit(both, module, cases, tmp_path_factory.mktemp(module)) for module, cases in asked.items()
+        }
         yield lambda module: made[module].result()
-
-
-def is_case(item):
-    return item.nodeid.startswith("tests/integration/test_both_ways.py::test_case[")
 
 
 def test_every_module_has_cases():

@@ -115,13 +115,13 @@ def spec(module: str) -> Options:
     return action.ActionModule.operation.spec.options
 
 
-def run(found: Table, way: str, folder: Path, facts: t.Mapping[str, str]) -> Record:
-    """All cases of a table in one ansible-playbook, the work done in that `way`."""
+def run(module: str, cases: t.Sequence[Case], way: str, folder: Path, facts: t.Mapping[str, str]) -> Record:
+    """All cases in one ansible-playbook, the work done in that `way`."""
     scratch = folder / "scratch"  # the same for both ways, since results name it
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     book, record = folder / f"{way}.yml", folder / f"{way}.jsonl"
-    book.write_text(json.dumps(playbook(found)))  # JSON is YAML
+    book.write_text(json.dumps(playbook(module, cases)))  # JSON is YAML
     record.touch()
     facts_file = folder / f"{way}-facts.json"  # passwords are among them: nothing for a command line
     facts_file.write_text(json.dumps({**facts, "slipway_execution": way, "way": way, "scratch": str(scratch)}))
@@ -161,14 +161,14 @@ def environment(folder: Path, record: Path) -> t.Dict[str, str]:
     }
 
 
-def playbook(found: Table) -> t.List[t.Dict[str, t.Any]]:
+def playbook(module: str, cases: t.Sequence[Case]) -> t.List[t.Dict[str, t.Any]]:
     play = {
-        "name": found.module,
+        "name": module,
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": False,
         "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
-        "tasks": [block(found.module, case) for case in found.cases],
+        "tasks": [block(module, case) for case in cases],
     }
     return [play]
 
