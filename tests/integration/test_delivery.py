@@ -212,6 +212,7 @@ def test_operate_restarts_shows_logs_and_removes(site):
 
 @pytest.mark.parametrize("core", CORES, ids=lambda core: core.parent.name)
 def test_other_ansible_cores_do_the_same(site, core, monkeypatch):
+    site.play("deploy", env="prod", app=site.name, version="1.1.0")  # with the settings as the files are now
     monkeypatch.setattr(site, "ansible", core)
     run = site.play("deploy", env="prod", app=site.name, version="1.1.0")
     assert sum(run.changed.values()) == 0, run.output
