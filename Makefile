@@ -19,11 +19,11 @@ help: ## this list
 
 ## --- two commands for everybody ---
 
-demo: lab ## the main job, start to end, on real engines, step by step
+demo: setup lab ## the main job, start to end, on real engines, step by step
 	$(VENV)/python examples/demo.py
 
-test: lab matrix ## every test: unit, checks, integration; pytest's summary comes last
-	$(PYTEST) tests/unit tests/checks tests/integration
+test: matrix lab ## every test: unit, checks, integration; pytest's summary comes last
+	$(PYTEST) tests/unit tests/checks tests/integration tests/lab/test_life_cycle.py
 
 ## --- the inner loop ---
 
@@ -62,22 +62,22 @@ check: matrix ## all checks above and the unit tests on the other cores, no lab
 
 ## --- the lab: real Docker hosts, registries and config centres on this machine ---
 
-lab: setup ## bring it up (seconds once its caches are warm)
+lab: ## bring it up (seconds once its caches are warm)
 	$(LAB) up
 
-lab-status: setup ## what of it is running
+lab-status: ## what of it is running
 	$(LAB) status
 
-lab-down: setup ## stop it, keep its caches
+lab-down: ## stop it, keep its caches
 	$(LAB) down
 
-lab-clean: setup ## remove every trace of it
+lab-clean: ## remove every trace of it
 	$(LAB) clean
 
-integration: lab ## integration tests against the lab
+integration: setup lab ## integration tests against the lab
 	$(PYTEST) tests/integration
 
-benchmark: lab ## print how long no-op tasks and retags take
+benchmark: setup lab ## print how long no-op tasks and retags take
 	$(VENV)/python tests/benchmarks/noop_fleet.py
 	$(VENV)/python tests/benchmarks/retag.py
 
