@@ -18,7 +18,7 @@ from ansible.module_utils.basic import AnsibleFallbackNotFound
 
 from ..common.errors import MissingLibraryError, ParameterError
 from ..common.spec import Spec
-from .faults import translated
+from .faults import HANDSHAKE_BROKEN_OFF, broken_off, translated
 
 try:
     import requests
@@ -73,6 +73,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, tls_hostname: t.Optional[str] = None) -> None:
         self._tls_hostname = tls_hostname
+        self._answered = False
         super().__init__(pool_connections=1, pool_maxsize=4)
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
@@ -83,7 +84,15 @@ class _Adapter(HTTPAdapter):
     def send(self, request: t.Any, stream: bool = False, timeout: t.Any = None, **kwargs: t.Any) -> t.Any:
         if not isinstance(timeout, tuple):
             timeout = (CONNECT_TIMEOUT if timeout is None else min(CONNECT_TIMEOUT, timeout), timeout)
-        return super().send(request, stream=stream, timeout=timeout, **kwargs)
+        try:
+            response = super().send(request, stream=stream, timeout=timeout, **kwargs)
+        except requests.exceptions.ConnectionError as error:
+            # With TLS 1.3 an engine refuses our certificate after our first request; its alert may be lost to a reset.
+            if self._answered or not request.url.startswith("https:") or not broken_off(error):
+                raise
+            raise requests.exceptions.SSLError(f"{HANDSHAKE_BROKEN_OFF}: {error}", request=request) from error
+        self._answered = True
+        return response
 
 
 def docker_url(docker_host: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import typing as t
 
 from ..common.errors import ConflictError, DeniedError, ParameterError, SlipwayError, UnreachableError
@@ -21,6 +22,9 @@ class NotFoundError(SlipwayError):
     """The engine answered 404: no such container, image or network."""
 
 
+# Our own words for a connection that ends before the first answer.
+HANDSHAKE_BROKEN_OFF = "SSL: broken off before the first answer"
+
 # What the daemon says when the two ends disagree on TLS, and what to do about it.
 _TLS_HINTS = (
     ("client sent an http request to an https server", "The engine speaks TLS: set tls, with ca_path and client_cert."),
@@ -31,9 +35,8 @@ _TLS_HINTS = (
         "The engine's certificate is not trusted: set ca_path to the CA that signed it, or tls_hostname to the name in it.",
     ),
     ("hostname", "The engine's certificate is for another name: set tls_hostname to the name in it."),
-    # Some engines hang up before their alert has been read.
     (
-        "eof occurred",
+        HANDSHAKE_BROKEN_OFF.lower(),
         "The engine broke off the TLS handshake, as one does that refused our certificate: set client_cert "
         "and client_key to a pair that its CA signed.",
     ),
@@ -104,6 +107,14 @@ def _network_text(error: Exception) -> str:
     if any(mark in chain for mark in _TLS_MARKS):
         return f"{said}. {_hint(chain) or 'TLS failed.'}"
     return f"{said}. Is the engine running there, and docker_host right?"
+
+
+def broken_off(error: Exception) -> bool:
+    """True when the other end hung up, rather than saying what it does not like."""
+    links = _chain(error)
+    refused = any(isinstance(link, ConnectionRefusedError) for link in links)
+    ended = any(isinstance(link, (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)) for link in links)
+    return ended and not refused
 
 
 def _hint(text: str) -> str:
