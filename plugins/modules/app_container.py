@@ -47,8 +47,9 @@ options:
       - V(restarted) - the container is stopped, started and gated as it is; its options are not compared.
       - V(rolled_back) - the kept container and the current one change places, behind the gate. Doing it again does nothing.
         After a swap that did not come to its end, the container before it serves again.
+      - V(confirmed) - a swap that was held (O(hold)) comes to its end. Where there is none, nothing is done.
     type: str
-    choices: [started, pulled, stopped, absent, restarted, rolled_back]
+    choices: [started, pulled, stopped, absent, restarted, rolled_back, confirmed]
     default: started
   image:
     description:
@@ -325,6 +326,15 @@ options:
     type: str
     choices: [stop_first, start_first]
     default: stop_first
+  hold:
+    description:
+      - With O(strategy=start_first), end when the new container has passed its gate, and leave the old one running under its name.
+        RV(container) is the new one, with its ports. Send the traffic there, wait until the old one has none, then call again
+        with O(state=confirmed), which asks the gate once more and stops the old one; or with O(state=rolled_back), which takes
+        the new one away.
+      - Where nothing runs that traffic could be moved from, the swap comes to its end.
+    type: bool
+    default: false
   failure_action:
     description:
       - What happens to a new container that does not pass its gate. The task fails in each case.
@@ -438,12 +448,15 @@ action:
     - stopped
     - restarted
     - rolled_back
+    - held
+    - confirmed
     - removed
     - reverted
     - kept
     - interrupted
 container:
-  description: The container that has the name now; V(null) if there is none. In check mode what can be foretold of it.
+  description: The container that has the name now, and of a held swap the new one; V(null) if there is none. In check mode what
+    can be foretold of it.
   returned: success, and when a new container did not pass its gate
   type: dict
   contains:

@@ -21,6 +21,7 @@ STATES: t.Dict[str, t.Callable[[Task], Outcome]] = {
     "absent": lifecycle.absent,
     "restarted": lifecycle.restarted,
     "rolled_back": lifecycle.rolled_back,
+    "confirmed": lifecycle.confirmed,
 }
 
 

@@ -9,12 +9,12 @@ import typing as t
 from dataclasses import replace
 
 from ..common.errors import SlipwayError
-from . import facts, images, preflight, recover, steps, swap
+from . import facts, images, labels, preflight, recover, steps, swap
 from . import plan as planning
 from .actual import Actual, Container, read
 from .payload import endpoint
 from .plan import Change, Plan
-from .task import Outcome, Task
+from .task import HELD, Outcome, Task
 
 
 def started(task: Task) -> Outcome:
@@ -110,14 +110,15 @@ def _swap(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Outc
         new, serving = task.pristine(lambda: swap.create(job, choice, old)), old is not None and old.active
     if new is None:
         raise SlipwayError(f"{task.engine.host}: the new container of {task.wanted.name} disappeared meanwhile.")
-    swap.run(job, actual, old, new, serving)
+    took_over = swap.run(job, actual, old, new, serving)
     return Outcome(
-        plan.action,
+        plan.action if took_over else HELD,
         task.facts_now(new),
         facts.previous(old, task.wanted.keep_previous),
         plan.before,
         plan.after,
         task.wanted.gate.text(new),
+        changed=took_over or not new.running,
     )
 
 
@@ -149,14 +150,7 @@ def _predicted(task: Task, plan: Plan, actual: Actual, choice: images.Choice) ->
     """What the real run would report."""
     wanted = task.wanted
     if plan.swaps:
-        old = plan.base
-        return Outcome(
-            plan.action,
-            facts.predicted(wanted, choice),
-            facts.previous(old, wanted.keep_previous),
-            plan.before,
-            plan.after,
-        )
+        return _predicted_swap(task, plan, actual, choice)
     cleaned = not wanted.keep_previous and actual.kept is not None
     action = "cleaned" if cleaned and not plan.changed else plan.action
     container = plan.base
@@ -165,3 +159,22 @@ def _predicted(task: Task, plan: Plan, actual: Actual, choice: images.Choice) ->
         expected = {**expected, "name": wanted.name, "status": "running"}
     kept = None if cleaned else facts.previous(actual.kept if actual.kept is not container else None, True)
     return Outcome(action, expected, kept, plan.before, plan.after)
+
+
+def _predicted_swap(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Outcome:
+    """A container that is already on its way can be shown as it is; of a new one, what is asked for."""
+    wanted, old = task.wanted, plan.base
+    held = swap.holds(wanted, old)
+    expected = facts.predicted(wanted, choice)
+    there = actual.pending if plan.recovery == "finish" else None
+    if held:
+        name = there.name if there else labels.part_name(wanted.name, labels.CANDIDATE)
+        expected = facts.of(there) if there and there.running else {**expected, "name": name}
+    return Outcome(
+        HELD if held else plan.action,
+        expected,
+        facts.previous(old, wanted.keep_previous),
+        plan.before,
+        plan.after,
+        changed=not (held and there and there.running),
+    )

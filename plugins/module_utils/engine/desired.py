@@ -69,6 +69,7 @@ class Wanted:
     gate: GateSpec
     pull: str
     strategy: str
+    hold: bool
     failure_action: str
     keep_previous: bool
     adopt: bool
@@ -152,6 +153,7 @@ def read(params: t.Mapping[str, t.Any]) -> Wanted:
         gate=gate,
         pull=params["pull"],
         strategy=params["strategy"],
+        hold=params["hold"],
         failure_action=params["failure_action"],
         keep_previous=params["keep_previous"],
         adopt=params["adopt"],
@@ -286,6 +288,8 @@ def _rules(
         findings.add(f"labels: {', '.join(reserved)} is Slipway's own.")
     if params["strategy"] == "start_first":
         _start_first_rules(mode, ports, networks, findings)
+    elif params["hold"]:
+        findings.add("hold: lets old and new run side by side, so it needs strategy start_first.")
 
 
 def _start_first_rules(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The states that need no image: stopped, absent, restarted, rolled_back."""
+"""The states that need no image: stopped, absent, restarted, rolled_back, confirmed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..common.errors import SlipwayError
 from . import facts, labels, preflight, recover, steps, swap
 from .actual import NO_POLICY, Actual, Container, own_policy, read
 from .plan import image_text, state_word
-from .task import Outcome, Task
+from .task import HELD, Outcome, Task
 
 
 def stopped(task: Task) -> Outcome:
@@ -112,8 +112,8 @@ def _taken_back(task: Task, actual: Actual, candidate: Container, base: Containe
 
 
 def _done_already(task: Task, current: Container, kept: Container) -> Outcome:
-    """The kept container is the one that replaced the current one, so the rollback has been: nothing is left to do but
-    to give the current one its restart policy, had the run been interrupted just before that."""
+    """The names are swapped already: nothing is left to do but to give the current one its restart policy, had the run been
+    interrupted just before that."""
     previous = facts.previous(kept, True)
     policy = own_policy(current, kept)
     if current.restart_policy["Name"] != "no" or policy["Name"] == "no":
@@ -131,17 +131,48 @@ def _restore(task: Task, actual: Actual, back: Container, current: t.Optional[Co
     after: t.Dict[str, t.Any] = {"state": "running", "image": image_text(back)}
     if (current.release if current else None) != back.release:
         before["release"], after["release"] = current.release if current else None, back.release
-    expected = {**facts.of(back), "name": task.wanted.name, "status": "running"}
     previous = facts.previous(current, task.wanted.keep_previous)
     if task.check_mode:
-        return Outcome("rolled_back", expected, previous, before, after)
+        held = swap.holds(task.wanted, current)
+        name = labels.part_name(task.wanted.name, labels.RESTORING) if held else task.wanted.name
+        expected = {**facts.of(back), "name": name, "status": "running"}
+        changed = not (held and back.running)
+        return Outcome(HELD if held else "rolled_back", expected, previous, before, after, changed=changed)
     if not interrupted:
         task.engine.rename(back.id, labels.part_name(task.wanted.name, labels.RESTORING))
         steps.step("restoring")
         back = _again(task, back)
     serving = interrupted or (current is not None and current.active)
-    swap.run(task.job, actual, current, back, serving)
-    return Outcome("rolled_back", task.facts_now(back), previous, before, after, task.wanted.gate.text(back))
+    took_over = swap.run(task.job, actual, current, back, serving)
+    action, changed = ("rolled_back", True) if took_over else (HELD, not back.running)
+    asked = task.wanted.gate.text(back)
+    return Outcome(action, task.facts_now(back), previous, before, after, asked, changed)
+
+
+def confirmed(task: Task) -> Outcome:
+    """What a held swap brought up is the current container, and the one before it is stopped."""
+    actual = read(task.engine, task.wanted.name, full=True)
+    task.guard(actual)
+    new, old = actual.pending, actual.base
+    if new is None:
+        current, kept = actual.current, actual.kept
+        if current is not None and kept is not None and current.running:
+            return _done_already(task, current, kept)
+        return Outcome("none", facts.of(current) if current else None, facts.previous(kept, True))
+    if not new.running:
+        raise SlipwayError(
+            f"{task.engine.host}: container {new.described()} is what a swap of {task.wanted.name} was bringing up, and it "
+            "does not run, so it cannot be confirmed. Nothing was changed. Run the deployment again, or take it away with "
+            "state rolled_back."
+        )
+    preflight.check_gate_of(task.engine, task.wanted, new)
+    before: t.Dict[str, t.Any] = {"state": state_word(old), "image": image_text(old) if old else None}
+    after: t.Dict[str, t.Any] = {"state": "running", "image": image_text(new)}
+    previous = facts.previous(old, task.wanted.keep_previous)
+    if task.check_mode:
+        return Outcome("confirmed", {**facts.of(new), "name": task.wanted.name}, previous, before, after)
+    swap.confirm(task.job, actual, old, new)
+    return Outcome("confirmed", task.facts_now(new), previous, before, after, task.wanted.gate.text(new))
 
 
 def _again(task: Task, container: Container) -> Container:

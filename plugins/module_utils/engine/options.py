@@ -10,7 +10,7 @@ import typing as t
 from ..common.spec import Spec
 from .connection import CONNECTION
 
-STATES = ("started", "pulled", "stopped", "absent", "restarted", "rolled_back")
+STATES = ("started", "pulled", "stopped", "absent", "restarted", "rolled_back", "confirmed")
 
 
 def _strings(**more: t.Any) -> t.Dict[str, t.Any]:
@@ -123,6 +123,7 @@ APP_CONTAINER_SPEC = (
             "registry_auth_file": {"type": "path"},
             "gate": GATE,
             "strategy": {"type": "str", "choices": ["stop_first", "start_first"], "default": "stop_first"},
+            "hold": {"type": "bool", "default": False},
             "failure_action": {"type": "str", "choices": ["rollback", "keep", "stop"], "default": "rollback"},
             "keep_previous": {"type": "bool", "default": True},
             "adopt": {"type": "bool", "default": False},

@@ -8,6 +8,9 @@ gate, soak, remove what was kept before, put the old one aside, give the new one
 rename to the plain name is the commit: a container of that name has passed its gate. Whoever finds another part of the
 play filled (labels.CANDIDATE, labels.RESTORING) has found an interrupted swap; recover.py says what becomes of it.
 
+Side by side (start_first) the old one is stopped after the soak. A swap that is to be held ends just before that, with both
+running: what an interrupt at that step leaves, and is as safe. `confirm` does what is left.
+
 Each step is told to steps.py, where tests interrupt.
 """
 
@@ -88,10 +91,11 @@ def _complete(job: Job, made: str, image: Choice) -> Container:
     return new
 
 
-def run(job: Job, actual: Actual, old: t.Optional[Container], new: Container, serving: bool) -> Passed:
+def run(job: Job, actual: Actual, old: t.Optional[Container], new: Container, serving: bool) -> bool:
     """Let `new` take over from `old`, and give it the name. `serving`: the old one has to run again after a failure.
 
-    Raises the failure after having dealt with it as `failure_action` says; its facts have action, why and timings.
+    False when the swap is held: both run, and nothing was stopped or renamed. Raises the failure after having dealt with it
+    as `failure_action` says; its facts have action, why and timings.
     """
     side_by_side = job.wanted.strategy == "start_first"
     try:
@@ -103,13 +107,43 @@ def run(job: Job, actual: Actual, old: t.Optional[Container], new: Container, se
     try:
         if old is not None and not side_by_side:
             retire(job, old)
-        passed = prove(job, new)
+        prove(job, new)
         if old is not None and side_by_side:
+            if holds(job.wanted, old):
+                return False
             retire(job, old)
     except SlipwayError as failure:
         raise failed(job, failure, old, new, serving) from failure
     commit(job, actual, old, new)
-    return passed
+    return True
+
+
+def holds(wanted: Wanted, old: t.Optional[Container]) -> bool:
+    """True when a swap for `wanted` ends with both running: there is traffic on `old` to be moved first."""
+    return wanted.hold and old is not None and old.active
+
+
+def confirm(job: Job, actual: Actual, old: t.Optional[Container], new: Container) -> None:
+    """Finish a held swap: stop `old`, give `new` the name. SlipwayError, with both left running, unless `new` is well."""
+    still_ours(job, actual, new)
+    try:
+        with job.timings.measure("gate"):
+            open_gate(job, job.wanted.gate, new.id).run()
+    except SlipwayError as failure:
+        raise SlipwayError(
+            why.masked(
+                f"{job.engine.host}: {job.wanted.name}: the held container {new.described()} is not well any more: "
+                f"{failure.msg}. Nothing was stopped. Send the traffic to the old container, and take this one away with "
+                "state rolled_back.",
+                job.wanted.secrets,
+            ),
+            action="none",
+            why=why.facts(job.engine, new, failure, job.wanted.secrets),
+            timings=job.timings.facts(),
+        ) from failure
+    if old is not None:
+        retire(job, old)
+    commit(job, actual, old, new)
 
 
 def still_ours(job: Job, actual: Actual, new: t.Optional[Container]) -> None:

@@ -18,11 +18,15 @@ from .gate import GateError
 from .timings import Timings
 
 T = t.TypeVar("T")
+HELD = "held"  # the action of a swap that ended with both containers running
 
 
 @dataclass
 class Outcome:
-    """What a state's function found or did. `gate` says what was asked of the container, None if nothing was."""
+    """What a state's function found or did. `gate` says what was asked of the container, None if nothing was.
+
+    A swap that was held already is `held` again, and the one action that may have changed nothing.
+    """
 
     action: str
     container: t.Optional[facts.Facts]
@@ -30,10 +34,11 @@ class Outcome:
     before: t.Dict[str, t.Any] = field(default_factory=dict)
     after: t.Dict[str, t.Any] = field(default_factory=dict)
     gate: t.Optional[str] = None
+    changed: t.Optional[bool] = None
 
     def result(self, timings: Timings) -> Result:
         return {
-            "changed": self.action != "none",
+            "changed": self.action != "none" if self.changed is None else self.changed,
             "action": self.action,
             "container": self.container,
             "previous": self.previous,
