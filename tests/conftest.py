@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
 ROOT = Path(__file__).resolve().parent.parent
 COLLECTIONS = ROOT / ".work" / "collections"
 
@@ -25,3 +27,7 @@ def _link_checkout() -> None:
 
 _link_checkout()
 sys.path.insert(0, str(COLLECTIONS))
+
+# Whether an example is quick says more about a busy machine than about the code; every wait in the code is bounded.
+settings.register_profile("slipway", deadline=None)
+settings.load_profile("slipway")
