@@ -12,8 +12,8 @@ BAD = ("failed", "reverted", "unreachable")
 
 
 def rollout_verdict(outcomes: t.Mapping[str, Outcome], error: str = "") -> t.Dict[str, str]:
-    """`outcomes` maps every host of the environment to `{outcome, stage, ...}`, or to `{}` if nothing was tried there;
-    `error` is what went wrong outside the hosts.
+    """`outcomes` maps every host of the environment to `{outcome, stage, action, ...}`, or to `{}` if nothing was tried
+    there; `error` is what went wrong outside the hosts. A host that failed with action `none` is as it was before.
 
     Returns `result` and `message`. `healthy`: every host is on the new release. `reverted`: every host that was touched is
     back on the old one. `failed`: nothing was touched, or nothing is left running that could be called the old release.
@@ -23,7 +23,7 @@ def rollout_verdict(outcomes: t.Mapping[str, Outcome], error: str = "") -> t.Dic
     message = "; ".join(part for part in (_by_outcome(words), error) if part)
     if not error and not any(word in BAD for word in words.values()):
         return {"result": "healthy", "message": message}
-    touched = {host: words[host] for host, facts in outcomes.items() if words[host] and facts.get("stage") == "switch"}
+    touched = {host: words[host] for host, facts in outcomes.items() if _touched(facts)}
     if not touched:
         return {"result": "failed", "message": f"nothing was switched. {message}"}
     if all(word == "reverted" for word in touched.values()):
@@ -31,6 +31,13 @@ def rollout_verdict(outcomes: t.Mapping[str, Outcome], error: str = "") -> t.Dic
     if len(touched) == len(words) and len(set(touched.values())) == 1:
         return {"result": "failed", "message": message}
     return {"result": "mixed", "message": f"failed, mixed: {message}"}
+
+
+def _touched(facts: Outcome) -> bool:
+    """Whether a host may be other than before."""
+    if facts.get("outcome") in ("failed", "unreachable") and facts.get("action") == "none":
+        return False
+    return bool(facts.get("outcome")) and facts.get("stage") == "switch"
 
 
 def _by_outcome(words: t.Mapping[str, str]) -> str:

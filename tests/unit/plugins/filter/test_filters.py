@@ -20,6 +20,9 @@ FACTS = st.one_of(
 )
 
 
+UNTOUCHED = {"outcome": "failed", "stage": "switch", "action": "none"}
+
+
 def at(stage, **outcomes):
     return {host: {"outcome": word, "stage": stage} if word else {} for host, word in outcomes.items()}
 
@@ -42,6 +45,10 @@ def test_an_environment_is_a_group_whose_hosts_all_have_a_registry():
         (at("switch", a="reverted", b="unreachable"), "", "mixed"),
         (at("pull", a="failed", b=None), "", "failed"),
         (at("switch", a=None, b=None), "the config centre is gone", "failed"),
+        ({**at("switch", a="reverted"), "b": UNTOUCHED}, "", "reverted"),
+        ({"a": UNTOUCHED, "b": {}}, "", "failed"),
+        ({**at("switch", a="switched"), "b": UNTOUCHED}, "", "mixed"),
+        ({**at("switch", a="reverted"), "b": {**UNTOUCHED, "outcome": "unreachable"}}, "", "reverted"),
     ],
 )
 def test_the_verdict_of_a_roll_out(outcomes, error, result):
