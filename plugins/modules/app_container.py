@@ -359,6 +359,7 @@ options:
   release:
     description:
       - Number of the release. A container of a newer release is never replaced or removed by the deployer of an older one.
+      - With O(state=rolled_back) the release to go back from. Where another one is current, nothing is done.
     type: int
   config_revision:
     description: Revision of the app's settings. Another one than the container's replaces it; without it nothing is compared.
@@ -434,7 +435,7 @@ action:
     - What was done, or would be in check mode.
     - After a failure V(reverted) (the old container runs again), V(kept) or V(stopped) as O(failure_action) asks, V(interrupted) (the
       next run goes on from here), or V(none) (nothing was changed).
-  returned: success, and on failures from the moment on that something was created
+  returned: always
   type: str
   sample: replaced
   choices:
@@ -551,6 +552,11 @@ container:
       returned: success
       type: str
       sample: prod
+reachable:
+  description: V(false) when the engine did not answer, so that nobody knows what runs there now.
+  returned: when the task failed for that
+  type: bool
+  sample: false
 previous:
   description: The container that was replaced or removed by this task, else the kept one; V(null) if there is none.
   returned: success
@@ -606,11 +612,6 @@ diff:
       returned: success
       type: dict
       sample: {state: running, image: "registry.example.com/shop/webapi:1.4.2@sha256:f240…"}
-bytes_pulled:
-  description: Bytes of layers that the engine fetched from a registry, 0 where the image was there.
-  returned: success
-  type: int
-  sample: 81234567
 timings:
   description: How long the steps took, in seconds; 0 for a step that was not needed.
   returned: success, and on failures from the moment on that something was created

@@ -26,7 +26,13 @@ class ParameterError(SlipwayError):
 
 
 class UnreachableError(SlipwayError):
-    """A system could not be talked to: no address, no route, refused, timed out, TLS not trusted."""
+    """A system could not be talked to: no address, no route, refused, timed out, TLS not trusted.
+
+    The failed task's result says `reachable: false`, so that a play can tell a host that is away from one that is ill.
+    """
+
+    def __init__(self, msg: str, **facts: t.Any) -> None:
+        super().__init__(msg, **{"reachable": False, **facts})
 
 
 class DeniedError(SlipwayError):

@@ -26,15 +26,17 @@ STATES: t.Dict[str, t.Callable[[Task], Outcome]] = {
 
 
 def run(params: Params, context: Context) -> Result:
-    """Bring the container into its state. Raises SlipwayError; its facts are the rest of the failed result."""
+    """Bring the container into its state. Raises SlipwayError; its facts are the rest of the failed result, in which `action`
+    is `none` for a failure that changed nothing."""
     wanted = desired.read(params)
     try:
-        with Engine.connect(params, context.progress) as engine:
+        with Engine.connect(params) as engine:
             task = Task(engine, wanted, params, context)
-            return {**STATES[wanted.state](task).result(task.timings), "bytes_pulled": engine.bytes_pulled}
+            return STATES[wanted.state](task).result(task.timings)
     except SlipwayError as error:
         error.msg = why.masked(error.msg, wanted.secrets)
+        error.facts.setdefault("action", "none")
         raise
 
 
-APP_CONTAINER = Operation(name="app_container", spec=APP_CONTAINER_SPEC, run=run, requires=("docker",), long=True)
+APP_CONTAINER = Operation(name="app_container", spec=APP_CONTAINER_SPEC, run=run, requires=("docker",))

@@ -75,7 +75,11 @@ def restarted(task: Task) -> Outcome:
 
 
 def rolled_back(task: Task) -> Outcome:
-    """The kept container serves again, and the current one is kept instead."""
+    """The kept container serves again, and the current one is kept instead.
+
+    With a release number it goes back from that one alone: where no container of it is, nothing is left to do. So a host
+    whose swap was cut off at an unknown point can be asked to go back, without going back too far.
+    """
     actual = read(task.engine, task.wanted.name, full=True)
     task.guard(actual)
     if actual.restoring is not None:
@@ -84,8 +88,11 @@ def rolled_back(task: Task) -> Outcome:
         return _restore(task, actual, actual.restoring, actual.base, interrupted=True)
     if actual.candidate is not None and actual.base is not None:
         return _taken_back(task, actual, actual.candidate, actual.base)
+    found = recover.story(actual, "revert")
     actual = _recovered(task, actual, start=True)
     current, kept = actual.current, actual.kept
+    if task.wanted.release is not None and (current is None or current.release != task.wanted.release):
+        return _not_here(task, actual, recovered=found is not None)
     if current is not None and kept is not None and kept.labels.get(labels.REPLACES) == current.id and current.running:
         return _done_already(task, current, kept)
     if kept is None:
@@ -94,6 +101,12 @@ def rolled_back(task: Task) -> Outcome:
             "want with state started, its image and its digest."
         )
     return _restore(task, actual, kept, current, interrupted=False)
+
+
+def _not_here(task: Task, actual: Actual, recovered: bool) -> Outcome:
+    """The release to go back from is not what is here: it never came so far, or has gone back already."""
+    found = facts.of(actual.current) if actual.current else None
+    return Outcome("recovered" if recovered else "none", found, facts.previous(actual.kept, True))
 
 
 def _taken_back(task: Task, actual: Actual, candidate: Container, base: Container) -> Outcome:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..common.errors import SlipwayError
 from . import labels, steps, swap
 from .actual import Actual, Container, own_policy, read
 from .engine import stop_timeout
@@ -19,20 +20,32 @@ from .swap import Job
 def revert(job: Job, actual: Actual, start: bool = True) -> Actual:
     """Let the container that served before be the current one again, running if `start`; what is there then.
 
-    Order as in every revert: the one that was coming up is taken away last, since its presence is what tells.
+    Order as in every revert: the one that was coming up is taken away last, since its presence is what tells. With
+    start_first it also serves until the other one runs: it may have all the traffic.
     """
     pending, base = actual.pending, actual.base
     if pending is None:
         return actual
     swap.refuse_newer(job, ((container.id, container.release) for container in actual.all()))
+    try:
+        _revert(job, pending, base, start)
+    except SlipwayError as error:
+        error.facts.update(changed=True, action="interrupted")
+        raise
+    return read(job.engine, job.wanted.name, full=True)
+
+
+def _revert(job: Job, pending: Container, base: t.Optional[Container], start: bool) -> None:
+    side_by_side = start and job.wanted.strategy == "start_first"
+    if base is not None and side_by_side:
+        _bring_back(job, base, pending, start)
     if pending.active:
         swap.stop(job, pending)
     steps.step("reverting")
-    if base is not None:
+    if base is not None and not side_by_side:
         _bring_back(job, base, pending, start)
     swap.put_away(job, pending)
     steps.step("removed")
-    return read(job.engine, job.wanted.name, full=True)
 
 
 def _bring_back(job: Job, base: Container, pending: Container, start: bool) -> None:

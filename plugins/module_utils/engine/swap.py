@@ -17,7 +17,7 @@ Each step is told to steps.py, where tests interrupt.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..common.deadline import Deadline
 from ..common.errors import ConflictError, ParameterError, SlipwayError, UnreachableError
@@ -45,10 +45,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a failed swap ended: `action` is the word in the result, `text` says what runs now."""
+    """How a failed swap ended: `action` is the word in the result, `text` says what runs now, `facts` go along."""
 
     action: str
     text: str
+    facts: t.Mapping[str, t.Any] = field(default_factory=dict)
 
 
 def create(job: Job, image: Choice, replaced: t.Optional[Container]) -> Container:
@@ -97,7 +98,6 @@ def run(job: Job, actual: Actual, old: t.Optional[Container], new: Container, se
     False when the swap is held: both run, and nothing was stopped or renamed. Raises the failure after having dealt with it
     as `failure_action` says; its facts have action, why and timings.
     """
-    side_by_side = job.wanted.strategy == "start_first"
     try:
         still_ours(job, actual, new)
     except ConflictError:
@@ -105,16 +105,14 @@ def run(job: Job, actual: Actual, old: t.Optional[Container], new: Container, se
             job.engine.remove(new.id)
         raise
     try:
-        if old is not None and not side_by_side:
+        if old is not None and job.wanted.strategy == "stop_first":
             retire(job, old)
         prove(job, new)
-        if old is not None and side_by_side:
-            if holds(job.wanted, old):
-                return False
-            retire(job, old)
     except SlipwayError as failure:
         raise failed(job, failure, old, new, serving) from failure
-    commit(job, actual, old, new)
+    if job.wanted.strategy == "start_first" and holds(job.wanted, old):
+        return False
+    commit(job, actual, old, new, stopped=job.wanted.strategy == "stop_first")
     return True
 
 
@@ -141,9 +139,7 @@ def confirm(job: Job, actual: Actual, old: t.Optional[Container], new: Container
             why=why.facts(job.engine, new, failure, job.wanted.secrets),
             timings=job.timings.facts(),
         ) from failure
-    if old is not None:
-        retire(job, old)
-    commit(job, actual, old, new)
+    commit(job, actual, old, new, stopped=False)
 
 
 def still_ours(job: Job, actual: Actual, new: t.Optional[Container]) -> None:
@@ -222,11 +218,17 @@ def open_gate(job: Job, spec: GateSpec, container: str) -> Gate:
     return Gate(spec, look, aimed)
 
 
-def commit(job: Job, actual: Actual, old: t.Optional[Container], new: Container) -> None:
-    """Swap the names. An error here leaves the new container serving; the next run finishes."""
+def commit(job: Job, actual: Actual, old: t.Optional[Container], new: Container, stopped: bool) -> None:
+    """Stop the old one unless it is `stopped`, and swap the names.
+
+    An error here never stops the new container, which has passed its gate and may have all the traffic; the next run
+    finishes.
+    """
     engine, wanted = job.engine, job.wanted
     kept_name = labels.part_name(wanted.name, labels.KEPT)
     try:
+        if old is not None and not stopped:
+            retire(job, old)
         if actual.kept is not None and actual.kept.id not in (new.id, old.id if old else ""):
             engine.remove(actual.kept.id)
         steps.step("cleared")
@@ -242,11 +244,12 @@ def commit(job: Job, actual: Actual, old: t.Optional[Container], new: Container)
         steps.step("discarded")
     except SlipwayError as error:
         raise SlipwayError(
-            f"{error.msg} The new container {new.described()} has passed its gate and serves; what is left is to swap the "
-            "names. Run the same task again to finish that.",
+            f"{error.msg} The new container {new.described()} has passed its gate and serves; what is left is to put the "
+            "old one aside and to swap the names. Run the same task again to finish that.",
             changed=True,
             action="interrupted",
             timings=job.timings.facts(),
+            **away(error),
         ) from error
 
 
@@ -279,9 +282,8 @@ def failed(job: Job, failure: SlipwayError, old: t.Optional[Container], new: Con
                 "kept", f"It is left as it is, as {new.name}; {rest if old else 'there was none before it'}."
             )
     except SlipwayError as second:
-        ending = Ending(
-            "interrupted", f"Going back failed too: {second.msg} Run the same task again: it goes on from there."
-        )
+        text = f"Going back failed too: {second.msg} Run the same task again: it goes on from there."
+        ending = Ending("interrupted", text, away(second))
     head = f"{job.engine.host}: {job.wanted.name}: the new container {new.described()} "
     said = f"did not pass its gate: {failure.msg}." if isinstance(failure, GateError) else f"failed: {failure.msg}"
     return SlipwayError(
@@ -291,7 +293,13 @@ def failed(job: Job, failure: SlipwayError, old: t.Optional[Container], new: Con
         why=reason,
         container=_there_now(job),
         timings=job.timings.facts(),
+        **ending.facts,
     )
+
+
+def away(error: SlipwayError) -> t.Dict[str, t.Any]:
+    """`reachable: false` where the engine did not answer any more: nobody knows what runs there."""
+    return {"reachable": False} if isinstance(error, UnreachableError) else {}
 
 
 def _there_now(job: Job) -> t.Optional[t.Dict[str, t.Any]]:

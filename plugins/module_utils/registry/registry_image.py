@@ -77,8 +77,7 @@ def _present(params: Params, context: Context, request: CopyRequest) -> Result:
         result = copy_result(plan)
         warnings = list(plan.warnings)
         if plan.changed and not context.check_mode:
-            with context.progress.meter(f"copy {request.source} to {request.destination.name}") as meter:
-                outcome = CopyApplier(plan, source, destination, meter).apply()
+            outcome = CopyApplier(plan, source, destination).apply()
             result["blobs"] = {how: len(digests) for how, digests in outcome.blobs.items()}
             result["bytes_transferred"] = outcome.bytes_copied
             if request.targets:
@@ -181,4 +180,4 @@ def delete_result(plan: DeletePlan) -> Result:
     }
 
 
-REGISTRY_IMAGE = Operation("registry_image", SPEC, run, requires=("requests",), long=True)
+REGISTRY_IMAGE = Operation("registry_image", SPEC, run, requires=("requests",))
