@@ -33,7 +33,7 @@ from .referrers import Referrers, fallback_tag
 
 # 400 DIGEST_INVALID is distribution 2.8's answer to a tag, 405 Harbor's, and anybody's with deletion switched off.
 _CANNOT_DELETE_TAG = frozenset((400, 405))
-_NO_DELETION = "Deletion is off on this registry (for distribution: storage.delete.enabled: true switches it on)."
+NO_DELETION = "Deletion is off on this registry (for distribution: storage.delete.enabled: true switches it on)."
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ class Deleter:
         except NotFoundError:
             return  # what should go is gone
         except UnsupportedError as error:
-            error.msg = f"{error.msg} {_NO_DELETION} Nothing was deleted."
+            error.msg = f"{error.msg} {NO_DELETION} Nothing was deleted."
             raise
 
     def _belongings(self, digest: str) -> t.List[str]:
@@ -258,7 +258,7 @@ class Deleter:
             return
         except RegistryError as error:
             also = f" {digest} also has the tags {', '.join(siblings)}." if siblings else ""
-            error.msg = f"{error.msg} {_NO_DELETION}{also} Nothing was deleted."
+            error.msg = f"{error.msg} {NO_DELETION}{also} Nothing was deleted."
             raise
 
     def _delete_by_stand_in(self, tag: str, digest: str) -> None:

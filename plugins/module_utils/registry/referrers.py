@@ -44,6 +44,11 @@ class Referrers:
         self._api: t.Optional[bool] = None
         self._tags: t.Optional[t.Set[str]] = None
 
+    @property
+    def has_api(self) -> t.Optional[bool]:
+        """Whether the registry lists referrers itself; None until it was asked."""
+        return self._api
+
     def of(self, digest: str) -> t.List[Descriptor]:
         """Descriptors of the manifests whose subject is `digest`, each once."""
         found = None if self._api is False else self._by_api(digest)
