@@ -22,6 +22,26 @@ from ansible_collections.slipway.delivery.plugins.module_utils.confd.config_info
 
 BACKENDS = ("file", "redis", "etcd")
 Result = t.Dict[str, t.Any]
+# Of every kind that has broken a config centre, a parser or an editor before.
+VALUES = {
+    "empty": "",
+    "blanks": "  two before, tab and blank after\t ",
+    "lines": "one\ntwo\r\nthree\n",
+    "quotes": "\"double\" 'single' `back` \\ \\n",
+    "unicode": "Grüße, 世界, ελληνικά",
+    "emoji": "👩‍👩‍👧 🚢",
+    "invisible": "\u00a0nbsp \u200bzero-width \ufeffbom \u2028line \u2029paragraph \x85next \x7fdel",
+    "controls": "\x01\x08\x0b\x1b\x1f",
+    "edges": "\ud7ff\ue000\ufffd\ufffe\uffff\U0010ffff",
+    "yaml": "yes",
+    "octal": "0644",
+    "float": "1.10",
+    "null": "null",
+    "json": '{"a": [1, "\\u00e9", {"b": null}]}',
+    "go": '{{getv "/x"}} {{/* no */}}',
+    "glob": "* ? [a-z] \\",
+    "long": "0123456789abcdef" * 6400,
+}
 
 
 def execute(operation: Operation, args: t.Mapping[str, t.Any], check_mode: bool = False) -> Result:

@@ -15,32 +15,12 @@ from pathlib import Path
 
 import confd_helper
 import pytest
-from confd_helper import BACKENDS, Center
+from confd_helper import BACKENDS, VALUES, Center
 
 pytestmark = pytest.mark.lab
 
 SETTINGS = {"db": {"url": "jdbc:mysql://db/shop", "pool": 20, "password": "pa55-word"}, "features": {"checkout": True}}
 FLAT = {"/db/url": "jdbc:mysql://db/shop", "/db/pool": "20", "/db/password": "pa55-word", "/features/checkout": "true"}
-# Of every kind that has broken a config centre, a parser or an editor before.
-VALUES = {
-    "empty": "",
-    "blanks": "  two before, tab and blank after\t ",
-    "lines": "one\ntwo\r\nthree\n",
-    "quotes": "\"double\" 'single' `back` \\ \\n",
-    "unicode": "Grüße, 世界, ελληνικά",
-    "emoji": "👩‍👩‍👧 🚢",
-    "invisible": "\u00a0nbsp \u200bzero-width \ufeffbom \u2028line \u2029paragraph \x85next \x7fdel",
-    "controls": "\x01\x08\x0b\x1b\x1f",
-    "edges": "\ud7ff\ue000\ufffd\ufffe\uffff\U0010ffff",
-    "yaml": "yes",
-    "octal": "0644",
-    "float": "1.10",
-    "null": "null",
-    "json": '{"a": [1, "\\u00e9", {"b": null}]}',
-    "go": '{{getv "/x"}} {{/* no */}}',
-    "glob": "* ? [a-z] \\",
-    "long": "0123456789abcdef" * 6400,
-}
 
 
 @pytest.fixture(params=BACKENDS)

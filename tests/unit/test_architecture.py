@@ -24,7 +24,7 @@ MAY_USE = {
     "common": set(),
     "registry": {"common"},
     "engine": {"common"},
-    "confd": {"common"},
+    "confd": {"common", "engine"},
     "ledger": {"common"},
     "image": {"common", "engine", "registry"},
 }

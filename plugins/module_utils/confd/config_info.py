@@ -9,7 +9,7 @@ import typing as t
 
 from ..common import units
 from ..common.deadline import Deadline
-from ..common.errors import ParameterError, SlipwayError
+from ..common.errors import ParameterError
 from ..common.operation import Context, Operation, Params, Result
 from ..common.spec import Spec
 from . import center, history, keys
@@ -60,13 +60,7 @@ def _record(store: Backend, prefix: str, head: Head, secret: SecretKeys, name: t
     """The newest record of a revision, its secrets masked; None where none was asked for."""
     if name is None:
         return None
-    place = f"{store.where}, {prefix or '/'}"
-    found = head.find(name)
-    if not found:
-        raise SlipwayError(f"{place} has no revision {name}; its history has {len(head.entries)} others.")
-    if len({entry["revision"] for entry in found}) > 1:
-        raise ParameterError(f"revision: {name} is the beginning of several; give more digits.")
-    record = history.load_record(store.record(prefix, found[0]["number"]), found[0], place)
+    record = history.recorded(store, prefix, head, name)
     masked = _shown(record["keys"], secret.together(record["secret_keys"]))
     return {**{part: record[part] for part in SHOWN}, "previous": record["previous"], "keys": masked}
 

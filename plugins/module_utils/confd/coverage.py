@@ -38,8 +38,8 @@ class Coverage:
     read: t.Set[str] = field(default_factory=set)
     perhaps: t.Set[str] = field(default_factory=set)
 
-    def add(self, resource: Resource, lookups: t.Sequence[Lookup]) -> None:
-        """One resource and the look-ups of its template."""
+    def add(self, resource: Resource, lookups: t.Sequence[Lookup], template: str = "") -> None:
+        """One resource and look-ups of its template, or of `template`, which that one includes."""
         seen = self._seen(resource)
         for lookup in lookups:
             for severity, check, message in self._lookup(resource, lookup, seen):
@@ -49,7 +49,7 @@ class Coverage:
                         severity=severity,
                         message=message,
                         key=self.rules.shown(resource.stored(lookup.key)) if lookup.key else None,
-                        file=f"templates/{resource.template}",
+                        file=f"templates/{template or resource.template}",
                         line=lookup.line,
                     )
                 )

@@ -16,7 +16,8 @@ import typing as t
 import uuid
 from dataclasses import dataclass, field, replace
 
-from ..common.errors import SlipwayError
+from ..common.errors import ParameterError, SlipwayError
+from .backends.base import Backend
 from .plan import Plan
 
 FORMAT = 1
@@ -75,6 +76,17 @@ def load_record(text: t.Optional[str], entry: Entry, where: str) -> Entry:
     if text is None:
         raise SlipwayError(f"{what} is missing in the store: somebody removed it. Nothing was changed.")
     return _load(text, what)
+
+
+def recorded(store: Backend, prefix: str, head: Head, name: str) -> Entry:
+    """The newest record of the revision that begins with `name`. SlipwayError if there is none, ParameterError if several."""
+    place = f"{store.where}, {prefix or '/'}"
+    found = head.find(name)
+    if not found:
+        raise SlipwayError(f"{place} has no revision {name}; its history has {len(head.entries)} others.")
+    if len({entry["revision"] for entry in found}) > 1:
+        raise ParameterError(f"revision: {name} is the beginning of several; give more digits.")
+    return load_record(store.record(prefix, found[0]["number"]), found[0], place)
 
 
 def _load(text: str, what: str) -> t.Dict[str, t.Any]:

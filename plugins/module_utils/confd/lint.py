@@ -19,12 +19,12 @@ _UNRESOLVED = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<no value>", re.DOTALL)
 
 
 def lint(values: t.Mapping[str, str], allowed: t.Container[str]) -> t.Iterator[Finding]:
-    """Findings about values by key; those of `allowed` keys may have any blanks."""
+    """Findings about values by key; those of `allowed` keys may have any blanks, or be empty."""
     for key, value in sorted(values.items()):
         if key not in allowed:
             for message in blanks(value):
                 yield Finding("blank", ERROR, message, key=key)
-        suspicion = _placeholder(value)
+        suspicion = _placeholder(value) if value or key not in allowed else None
         if suspicion:
             yield Finding("placeholder", WARNING, suspicion, key=key)
 

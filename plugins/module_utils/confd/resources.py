@@ -11,7 +11,7 @@ import posixpath
 import re
 import sys
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..common.errors import ParameterError
@@ -37,6 +37,7 @@ class Resource:
     dest: str
     prefix: str
     keys: t.Tuple[str, ...]
+    mode: str = ""  # as confd takes it, "" where it is not said, or cannot be read
 
     def stored(self, name: str) -> str:
         """The key in the store that the template calls `name`."""
@@ -100,9 +101,7 @@ def load(confdir: Path, dialect: str, prefix: t.Optional[str]) -> Loaded:
 def _with_prefix(resource: Resource, general: str, dialect: str) -> Resource:
     """confd 0.16 lets the prefix it is started with replace the resource's; the fork puts it before."""
     effective = join(general, resource.prefix) if dialect == "fork" else join(general or resource.prefix)
-    return Resource(
-        resource.file, resource.template, resource.dest, "" if effective == "/" else effective, resource.keys
-    )
+    return replace(resource, prefix="" if effective == "/" else effective)
 
 
 def _started_with(confdir: Path, findings: t.List[Finding]) -> str:
@@ -148,6 +147,7 @@ def _resource(
         dest=str(table.get("dest", "")),
         prefix=str(table.get("prefix", "")),
         keys=tuple(key for key in keys if isinstance(key, str)) if isinstance(keys, list) else (),
+        mode=str(table.get("mode", "")) if _is_mode(table.get("mode")) else "",
     )
 
 
@@ -160,12 +160,16 @@ def _problems(table: t.Mapping[str, t.Any], confdir: Path) -> t.Iterator[t.Tuple
     if isinstance(source, str) and source and not (confdir / "templates" / source).is_file():
         yield "src", ERROR, f"names templates/{source}, which does not exist"
     mode = table.get("mode")
-    if mode is not None and not (isinstance(mode, str) and re.fullmatch(r"0[0-7]{3,4}", mode)):
+    if mode is not None and not _is_mode(mode):
         yield "mode", ERROR, f'mode {mode!r} is not read as octal: write it in quotes with a leading 0, as "0644"'
     for word in ("owner", "group"):
         if word in table:
             yield word, WARNING, f"{word} is ignored by confd 0.16: write {word[0]}id, a number"
     yield from _key_problems(table.get("keys"))
+
+
+def _is_mode(mode: t.Any) -> bool:
+    return isinstance(mode, str) and re.fullmatch(r"0[0-7]{3,4}", mode) is not None
 
 
 def _key_problems(keys: t.Any) -> t.Iterator[t.Tuple[str, str, str]]:
