@@ -168,7 +168,7 @@ deleted:
   type: list
   elements: str
   sample: []
-skipped:
+left:
   description: Digests of the plan that stayed after all, as something changed in the meantime, and what.
   returned: success
   type: dict

@@ -79,6 +79,11 @@ def parse_challenges(header: str) -> t.List[Challenge]:
     return found
 
 
+def is_denial(header: str) -> bool:
+    """True when a registry refuses a good token, which lacks the right that is asked for: another one would lack it too."""
+    return any(challenge.parameters.get("error") == "insufficient_scope" for challenge in parse_challenges(header))
+
+
 def scope_text(scopes: Scopes) -> t.List[str]:
     """Scopes as the token service reads them; those that write stand first, since some services read only the first."""
     ordered = sorted(scopes.items(), key=lambda item: (-len(item[1]), item[0]))

@@ -86,7 +86,7 @@ def _result(pruner: Pruner, client: RegistryClient, foretold: bool) -> Result:
         "plan": [item.shown() for item in shown],
         "plan_digest": made.digest,
         "deleted": deleted,
-        "skipped": dict(pruner.skipped),
+        "left": dict(pruner.skipped),
         "tags": sorted(tags),
         "images": {"found": made.images, "deleted": made.doomed},
         "requests": client.requests,

@@ -14,6 +14,7 @@ import time
 import typing as t
 from urllib.parse import urljoin, urlsplit
 
+from . import auth
 from .access import Access, client_certificate, is_loopback, trust
 from .answers import ERROR_LIMIT, RETRY_STATUS, display_url, status_error, transport_error
 from .auth import RegistryAuth, Scopes
@@ -114,7 +115,7 @@ class Transport:
         read only once must come with attempts=1. An error has `transient` set where another try might have helped.
         """
         target = urljoin(self.base, url)
-        challenged = False
+        challenged: t.Set[bool] = set()  # once without a login, and once with one that was refused
         attempt = 1
         while True:
             try:
@@ -127,9 +128,11 @@ class Transport:
                 continue
             if response.status_code in expect:
                 return response
-            if response.status_code == 401 and not challenged and self._learn(response, scopes, used, body):
-                challenged = True
-                continue
+            if response.status_code == 401 and bool(used) not in challenged:
+                final = bool(used and challenged and auth.is_denial(response.headers.get("WWW-Authenticate", "")))
+                challenged.add(bool(used))
+                if not final and self._learn(response, scopes, used, body):
+                    continue
             if response.status_code in RETRY_STATUS:
                 self._heed_retry_after(response)
                 if attempt < attempts:

@@ -210,6 +210,21 @@ def test_a_refused_token_is_replaced_once_and_then_final(registry, pauses):
         ("HEAD", bearer_401()),
         ("GET /token", answer(200, {"token": "t1"})),
         ("HEAD", bearer_401()),
+        ("GET /token", answer(200, {"token": "t2"})),
+        ("HEAD", bearer_401()),
+    ]
+    with pytest.raises(DeniedError):
+        RegistryClient("reg.example.com").head_manifest("app", "1")
+    assert registry.log.count("HEAD /v2/app/manifests/1") == 3
+
+
+def test_a_good_token_without_the_right_is_final_at_once(registry, pauses):
+    status, body, headers = bearer_401()
+    lacking = {**headers, "WWW-Authenticate": headers["WWW-Authenticate"] + ',error="insufficient_scope"'}
+    registry.script += [
+        ("HEAD", bearer_401()),
+        ("GET /token", answer(200, {"token": "t1"})),
+        ("HEAD", (status, body, lacking)),
     ]
     with pytest.raises(DeniedError):
         RegistryClient("reg.example.com").head_manifest("app", "1")

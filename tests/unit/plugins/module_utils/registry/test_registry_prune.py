@@ -235,7 +235,7 @@ def test_a_tag_that_is_put_on_an_image_meanwhile_keeps_it(registry):
     one, two, _three = versions(registry, "1.0", "1.1", "1.2")
     meanwhile(registry, "DELETE", lambda: registry.tags["app"].update(stable=two.digest))
     result = prune()
-    assert result["deleted"] == [one.digest] and "stable is no version" in result["skipped"][two.digest]
+    assert result["deleted"] == [one.digest] and "stable is no version" in result["left"][two.digest]
     assert "was to be deleted, and stays" in result["warnings"][0]
 
 
@@ -244,7 +244,7 @@ def test_a_tag_that_moves_on_meanwhile_is_not_lost(registry):
     new = registry.add_image("app", labels={"is": "new"})
     meanwhile(registry, "DELETE", lambda: registry.tags["app"].update({"1.1": new.digest}))
     result = prune()
-    assert result["deleted"][0] == one.digest and two.digest in result["skipped"]
+    assert result["deleted"][0] == one.digest and two.digest in result["left"]
     assert registry.tags["app"]["1.1"] == new.digest and three.digest in registry.manifests["app"]
 
 
@@ -252,7 +252,7 @@ def test_a_new_index_meanwhile_keeps_the_platform_it_lists(registry):
     _one, two, _three = versions(registry, "1.0", "1.1", "1.2")
     meanwhile(registry, "DELETE", lambda: registry.add_index("app", "2.0", {"amd64": two}))
     result = prune()
-    assert two.digest in result["skipped"] and "belongs to" in result["skipped"][two.digest]
+    assert two.digest in result["left"] and "belongs to" in result["left"][two.digest]
 
 
 def test_the_first_refusal_ends_it_and_says_what_went(registry):
