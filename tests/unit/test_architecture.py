@@ -26,6 +26,7 @@ MAY_USE = {
     "engine": {"common"},
     "confd": {"common", "engine"},
     "ledger": {"common"},
+    "edge": {"common"},
     "image": {"common", "engine", "registry"},
 }
 # Third-party library -> the packages that may talk through it.
