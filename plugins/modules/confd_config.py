@@ -73,6 +73,9 @@ options:
   author:
     description: Who, for the history; by default the user that the module runs as, and the machine.
     type: str
+  release:
+    description: The number of the release that these settings are for, for the history.
+    type: int
   history_limit:
     description: How many changes the history keeps, the newest ones; at least 2.
     type: int
@@ -83,6 +86,7 @@ options:
     elements: str
     default: []
 notes:
+  - Warns of a redis server that may lose settings by itself, see RV(slipway.delivery.confd_config_info#module:risks).
   - A revision is made of the content alone, by a hash so slow (about 50 ms) that nobody finds a password by trying.
 seealso:
   - module: slipway.delivery.confd_config_info

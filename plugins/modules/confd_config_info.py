@@ -65,6 +65,14 @@ drifted:
   returned: success
   type: bool
   sample: false
+risks:
+  description:
+    - Why the store may lose settings by itself. Of redis, that it keeps nothing on disk, evicts keys, is a replica, or that keys have
+      a time to live; each is a warning as well. What the user may not ask of the server is not judged.
+  returned: success
+  type: list
+  elements: str
+  sample: ["it keeps nothing on disk, so a restart loses all settings. Set appendonly yes, or save."]
 keys:
   description: The settings without the prefix; C(<secret>) for secret values, also where they stand inside another value.
   returned: success
@@ -87,6 +95,7 @@ history:
     time: {description: When it was applied., returned: always, type: str, sample: "2026-03-01T09:30:00Z"}
     author: {description: Who applied it., returned: always, type: str, sample: deploy@ci-7}
     reason: {description: Why., returned: always, type: str, sample: more connections for the sale}
+    release: {description: The release that it was for; null where none was named., returned: always, type: int, sample: 42}
     action:
       description:
         - V(applied), V(removed) or V(restored). V(found) is what was in the store without a record, kept before it was changed.
@@ -107,6 +116,7 @@ record:
     time: {description: As in RV(history)., returned: always, type: str, sample: "2026-03-01T09:30:00Z"}
     author: {description: As in RV(history)., returned: always, type: str, sample: deploy@ci-7}
     reason: {description: As in RV(history)., returned: always, type: str, sample: more connections for the sale}
+    release: {description: As in RV(history)., returned: always, type: int, sample: 42}
     action: {description: As in RV(history)., returned: always, type: str, sample: applied}
     added: {description: Keys that were added., returned: always, type: list, elements: str, sample: [/features/checkout]}
     changed: {description: Keys that got another value., returned: always, type: list, elements: str, sample: [/db/pool]}

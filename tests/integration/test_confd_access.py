@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import redis
 import requests
 from confd_helper import CONFD_CONFIG, CONFD_CONFIG_INFO, execute
 
@@ -198,6 +199,27 @@ def test_a_replica_is_not_written_to(lab, tmp_path):
         server.stop()
     assert refused["failed"] and "Name the master" in refused["msg"], refused["msg"]
     assert "pa55-word" not in str(refused)
+
+
+def test_a_redis_that_would_lose_settings_is_warned_about(lab, tmp_path):
+    port = free_port()
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(tmp_path), "--save", ""]
+    server = Server(["redis-server", *options, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"], port)
+    try:
+        with closing(redis.Redis(port=port)) as hand:
+            applied = config(backend="redis", nodes=[server.node])
+            hand.expire("/webapi/db/url", 600)
+            info = execute(CONFD_CONFIG_INFO, {"prefix": "/webapi", "backend": "redis", "nodes": [server.node]})
+            hand.config_set("save", "3600 1")
+            hand.config_set("maxmemory-policy", "noeviction")
+            hand.persist("/webapi/db/url")
+            mended = execute(CONFD_CONFIG_INFO, {"prefix": "/webapi", "backend": "redis", "nodes": [server.node]})
+    finally:
+        server.stop()
+    words = ["keeps nothing on disk", "memory is full", "/webapi/db/url will expire"]
+    assert len(applied["warned"]) == 2 and all(word in found for word, found in zip(words, applied["warned"]))
+    assert len(info["risks"]) == 3 and all(word in found for word, found in zip(words, info["risks"]))
+    assert mended["risks"] == mended["warned"] == []
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,7 @@ SPEC = center.CENTER + Spec(
         "revision": {"type": "str"},
         "reason": {"type": "str", "default": ""},
         "author": {"type": "str"},
+        "release": {"type": "int"},
         "history_limit": {"type": "int", "default": 50},
         "keep_revisions": {"type": "list", "elements": "str", "default": [], "no_log": False},
     },
@@ -68,6 +69,7 @@ class Prepared:
     secret_before: SecretKeys
     secret_after: SecretKeys
     head: Head
+    snapshot: Snapshot
 
     @property
     def changed(self) -> bool:
@@ -79,6 +81,8 @@ def run(params: Params, context: Context) -> Result:
     with center.open_center(params, deadline) as store:
         request = parse(params, store.whole_store)
         done = _converge(store, request, deadline, context.check_mode)
+        for risk in store.risks(request.prefix, done.snapshot):
+            context.warn(f"{store.where}: {risk}")
         named = [*done.plan.before, *done.plan.after]
         for name in request.secret.matching_nothing(named) if request.state == "present" else []:
             context.warn(f"secret_keys: {name} matches no key of {request.prefix or '/'}; is it spelt as the key is?")
@@ -109,7 +113,7 @@ def parse(params: Params, whole_store: bool) -> Request:
         purge=params["purge"] or params["state"] != "present",
         secret=SecretKeys(params["secret_keys"]),
         revision=params["revision"] or "",
-        author=Author(params["author"] or _user(), params["reason"]),
+        author=Author(params["author"] or _user(), params["reason"], params["release"]),
         limit=params["history_limit"],
         keep=tuple(params["keep_revisions"]),
     )
@@ -197,6 +201,7 @@ def prepare(store: Backend, request: Request, snapshot: Snapshot) -> Prepared:
         secret_before=before,
         secret_after=secret if replaces else secret.together(before.names),
         head=head,
+        snapshot=snapshot,
     )
 
 

@@ -14,7 +14,7 @@ from ..common.operation import Context, Operation, Params, Result
 from ..common.spec import Spec
 from . import center, history, keys
 from .backends.base import Backend
-from .history import SHOWN, Head
+from .history import Head
 from .masking import Mask, SecretKeys
 from .revision import is_revision, revision
 
@@ -39,14 +39,18 @@ def run(params: Params, context: Context) -> Result:
         secret = SecretKeys([*params["secret_keys"], *head.secret_keys])
         now = revision(content)
         recorded = head.entries[-1]["revision"] if head.entries else None
+        risks = store.risks(prefix, snapshot)
+        for risk in risks:
+            context.warn(f"{store.where}: {risk}")
         return {
             "changed": False,
             "revision": now,
             "recorded_revision": recorded,
             "drifted": bool(head.entries) and now != recorded,
+            "risks": risks,
             "keys": _shown(content, secret),
             "secret_keys": sorted(key for key in content if key in secret),
-            "history": [{name: entry[name] for name in SHOWN} for entry in reversed(head.entries)],
+            "history": [history.shown(entry) for entry in reversed(head.entries)],
             "record": _record(store, prefix, head, secret, params["revision"]),
         }
 
@@ -62,7 +66,7 @@ def _record(store: Backend, prefix: str, head: Head, secret: SecretKeys, name: t
         return None
     record = history.recorded(store, prefix, head, name)
     masked = _shown(record["keys"], secret.together(record["secret_keys"]))
-    return {**{part: record[part] for part in SHOWN}, "previous": record["previous"], "keys": masked}
+    return {**history.shown(record), "previous": record["previous"], "keys": masked}
 
 
 CONFD_CONFIG_INFO = Operation(name="confd_config_info", spec=SPEC, run=run)

@@ -21,13 +21,13 @@ from .backends.base import Backend
 from .plan import Plan
 
 FORMAT = 1
-SHOWN = ("number", "revision", "time", "author", "reason", "action", "added", "changed", "removed")
+SHOWN = ("number", "revision", "time", "author", "reason", "release", "action", "added", "changed", "removed")
 Entry = t.Dict[str, t.Any]
 
 
 @dataclass(frozen=True)
 class Head:
-    """`entries`, the oldest first: number, id, revision, time, author, reason, action and three counts."""
+    """`entries`, the oldest first: number, id, revision, time, author, reason, release, action and three counts."""
 
     entries: t.Tuple[Entry, ...] = ()
     secret_keys: t.Tuple[str, ...] = ()
@@ -46,10 +46,11 @@ class Head:
 
 @dataclass(frozen=True)
 class Author:
-    """Who applies, and why."""
+    """Who applies, why, and for which release."""
 
     name: str
     reason: str
+    release: t.Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Step:
     records: t.Dict[int, str] = field(default_factory=dict)
     dropped: t.Tuple[int, ...] = ()
     entry_id: str = ""
+
+
+def shown(entry: Entry) -> Entry:
+    """An entry, or a record without its content, as results show it; older ones name no release."""
+    return {name: entry.get(name) for name in SHOWN}
 
 
 def load_head(text: t.Optional[str], where: str) -> Head:
@@ -153,6 +159,7 @@ def _append(head: Head, change: Change, records: t.Dict[int, str]) -> Head:
         "time": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "author": change.author.name,
         "reason": change.author.reason,
+        "release": change.author.release,
         "action": change.action,
     }
     names = {"added": plan.added, "changed": plan.changed_keys, "removed": plan.removed}

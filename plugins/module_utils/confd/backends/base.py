@@ -65,6 +65,10 @@ class Backend(abc.ABC):
         UnreachableError may mean that it was written and the answer was lost: the head then holds the new entry.
         """
 
+    def risks(self, prefix: str, snapshot: Snapshot) -> t.List[str]:
+        """Why this store may lose settings by itself, as far as it tells us. Reads alone; never a reason to fail."""
+        return []
+
     @abc.abstractmethod
     def close(self) -> None:
         """Give connections back. Never raises."""

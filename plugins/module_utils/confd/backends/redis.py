@@ -14,6 +14,7 @@ from ...common.deadline import Deadline
 from ...common.errors import ConflictError, DeniedError, ParameterError, SlipwayError, UnreachableError
 from .. import keys as settings
 from .base import Backend, Delta, Snapshot, history_name, moved, raise_problems, raw, text
+from .redis_risks import redis_risks
 
 try:
     import redis
@@ -85,6 +86,21 @@ class RedisBackend(Backend):
                 except redis.WatchError as error:
                     raise moved(self.where, prefix) from error
             self._look_again(client, prefix, snapshot, delta)
+
+    def risks(self, prefix: str, snapshot: Snapshot) -> t.List[str]:
+        """One round trip. What the user may not ask (INFO, CONFIG GET) is not judged."""
+        names = [*map(raw, sorted(snapshot.keys)), raw(history_name(prefix, "head"))]
+        try:
+            with self._errors("ask"), self._connected().pipeline(transaction=False) as asking:
+                asking.info()
+                asking.config_get("save")
+                for name in names:
+                    asking.ttl(name)
+                info, save, *lives = asking.execute(raise_on_error=False)
+        except SlipwayError as error:  # what was to be done is done
+            return [f"whether it keeps settings could not be asked: {error.msg}"]
+        ending = [text(name) for name, life in zip(names, lives) if isinstance(life, int) and life >= 0]
+        return redis_risks(info if isinstance(info, dict) else {}, save, ending)
 
     def _watch(self, client: t.Any, change: t.Any, prefix: str, snapshot: Snapshot, delta: Delta) -> None:
         """Watch all that was read or will be written, then see that it is still what was read.
