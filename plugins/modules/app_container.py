@@ -30,7 +30,7 @@ attributes:
   idempotent:
     support: partial
     details:
-      - O(state=restarted) restarts each time.
+      - O(state=restarted) restarts each time, and O(state=ran) runs its command each time.
 options:
   name:
     description:
@@ -48,13 +48,16 @@ options:
       - V(rolled_back) - the kept container and the current one change places, behind the gate. Doing it again does nothing.
         After a swap that did not come to its end, the container before it serves again.
       - V(confirmed) - a swap that was held (O(hold)) comes to its end. Where there is none, nothing is done.
+      - V(ran) - O(command) has run and ended with 0, in a container of its own that is removed afterwards. It has the image and
+        everything of the run spec but ports, names and fixed addresses; the serving container is not touched. Migrations are
+        run so. The command runs each time, and never twice at once on one host.
     type: str
-    choices: [started, pulled, stopped, absent, restarted, rolled_back, confirmed]
+    choices: [started, pulled, stopped, absent, restarted, rolled_back, confirmed, ran]
     default: started
   image:
     description:
-      - The image, C(registry/repository:tag), C(registry/repository@sha256:…), or both. Required with O(state=started)
-        and O(state=pulled).
+      - The image, C(registry/repository:tag), C(registry/repository@sha256:…), or both. Required with O(state=started),
+        O(state=pulled) and O(state=ran).
     type: str
   digest:
     description:
@@ -237,6 +240,10 @@ options:
       start_period:
         description: Time after the start in which failures do not count.
         type: str
+  run_deadline:
+    description: How long a command may take with O(state=ran). Then it is stopped, and the task fails.
+    type: str
+    default: 15m
   gate:
     description:
       - What has to be true of a started container before it counts. Every probe has to succeed O(gate.successes) times in a row
@@ -418,6 +425,17 @@ EXAMPLES = r"""
         port: 8080
         path: /health
 
+- name: Bring the database up to the new version, before any host is switched to it
+  slipway.delivery.app_container:
+    docker_host: tcp://10.0.0.11:2375
+    name: webapi
+    state: ran
+    image: registry.example.com/shop/webapi:1.4.2
+    command: [/start.sh, migrate]
+    extra_hosts:
+      configCenter: 10.0.0.5
+    run_deadline: 10m
+
 - name: Without an outage, next to each other on free ports
   slipway.delivery.app_container:
     name: webapi
@@ -455,6 +473,29 @@ action:
     - reverted
     - kept
     - interrupted
+    - pulled
+    - ran
+run:
+  description: How the command ended. It is in a failed result too.
+  returned: with O(state=ran), except in check mode
+  type: dict
+  contains:
+    exit_code:
+      description: Its exit code; V(null) if it was stopped at O(run_deadline).
+      returned: with O(state=ran)
+      type: int
+      sample: 0
+    seconds:
+      description: How long it took.
+      returned: with O(state=ran)
+      type: float
+      sample: 4.2
+    logs:
+      description: Its last 50 lines, with secrets masked.
+      returned: with O(state=ran)
+      type: list
+      elements: str
+      sample: ["Successfully applied 3 migrations"]
 container:
   description: The container that has the name now, and of a held swap the new one; V(null) if there is none. In check mode what
     can be foretold of it.

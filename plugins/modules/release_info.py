@@ -222,6 +222,14 @@ digests_in_use:
   type: list
   elements: str
   sample: [sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03]
+forgotten_digests:
+  description:
+    - Digests of releases of O(app) in O(environment_name) that are not in RV(digests_in_use), so that
+      M(slipway.delivery.app_prune) may take their images off the hosts. Empty unless both are given.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 in_use:
   description: The releases behind RV(digests_in_use), each with the reason.
   returned: success

@@ -9,7 +9,7 @@ import typing as t
 
 from ..common.errors import SlipwayError
 from ..common.operation import Context, Operation, Params, Result
-from . import deploy, desired, lifecycle, why
+from . import deploy, desired, lifecycle, oneoff, why
 from .engine import Engine
 from .options import APP_CONTAINER_SPEC
 from .task import Outcome, Task
@@ -22,6 +22,7 @@ STATES: t.Dict[str, t.Callable[[Task], Outcome]] = {
     "restarted": lifecycle.restarted,
     "rolled_back": lifecycle.rolled_back,
     "confirmed": lifecycle.confirmed,
+    "ran": oneoff.ran,
 }
 
 

@@ -135,8 +135,10 @@ class Gate:
         deadline = Deadline(self.spec.deadline, self._clock)
         rounds = streak = 0
         since = self._clock()
+        result: t.Optional[ProbeResult] = None
         while True:
             rounds += 1
+            before = result
             asked = self._clock()
             result, decides = self._round(min(self.spec.timeout, max(deadline.remaining(), 0.1)))
             since = asked if streak == 0 else since
@@ -144,7 +146,7 @@ class Gate:
             if streak >= self.spec.successes or (result.ok and not decides):
                 return Passed(rounds, since)
             if deadline.expired():
-                raise self._late(result, rounds, streak)
+                raise self._late(_told(result, before), rounds, streak)
             self._sleep(min(self.spec.interval, deadline.remaining()))
 
     def soak(self) -> None:
@@ -189,6 +191,13 @@ class Gate:
             said = f"{result.probe}: {result.said}"
         text = f"{said}; {rounds} rounds in {self.spec.deadline:g}s"
         return GateDeadlineError(text, replace(result, said=said, ok=False), self._look())
+
+
+def _told(last: ProbeResult, before: t.Optional[ProbeResult]) -> ProbeResult:
+    """The last round may have had too little time to hear what the one before it heard of the same failure."""
+    if before is None or last.body or (last.probe, last.status) != (before.probe, before.status):
+        return last
+    return replace(last, body=before.body)
 
 
 def health(container: Container) -> ProbeResult:

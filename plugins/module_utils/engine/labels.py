@@ -24,6 +24,7 @@ SPEC = PREFIX + "spec"  # the normalised run spec as JSON, without secrets
 SPEC_HASH = PREFIX + "spec_hash"  # of what only a new container can change
 REPLACES = PREFIX + "replaces"  # id of the container it was made to replace
 REPLACED_POLICY = PREFIX + "replaced_policy"  # that one's restart policy, to give back after an interrupt
+TASK_OF = PREFIX + "task_of"  # on a one-off container instead of NAME: the `name` whose image and settings it has
 ADOPTED = PREFIX + "adopted"  # "true" when the replaced container carries no labels of ours
 
 # The parts: each is the name plus one of these.
@@ -31,6 +32,7 @@ CURRENT = ""
 CANDIDATE = ".next"  # created or started, its gate not passed yet
 RESTORING = ".restoring"  # the kept container on its way back (state rolled_back)
 KEPT = ".previous"  # stopped, ready to go back to
+TASK = ".task"  # a one-off command (state ran); no part of a swap
 PARTS = (CURRENT, CANDIDATE, RESTORING, KEPT)
 
 

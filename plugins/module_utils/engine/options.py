@@ -10,7 +10,7 @@ import typing as t
 from ..common.spec import Spec
 from .connection import CONNECTION
 
-STATES = ("started", "pulled", "stopped", "absent", "restarted", "rolled_back", "confirmed")
+STATES = ("started", "pulled", "stopped", "absent", "restarted", "rolled_back", "confirmed", "ran")
 
 
 def _strings(**more: t.Any) -> t.Dict[str, t.Any]:
@@ -121,6 +121,7 @@ APP_CONTAINER_SPEC = (
             "registry_username": {"type": "str"},
             "registry_password": {"type": "str", "no_log": True},
             "registry_auth_file": {"type": "path"},
+            "run_deadline": {"type": "str", "default": "15m"},
             "gate": GATE,
             "strategy": {"type": "str", "choices": ["stop_first", "start_first"], "default": "stop_first"},
             "hold": {"type": "bool", "default": False},
@@ -132,7 +133,7 @@ APP_CONTAINER_SPEC = (
             "app": {"type": "str"},
             "environment_name": {"type": "str"},
         },
-        required_if=(("state", "started", ("image",)), ("state", "pulled", ("image",))),
+        required_if=(("state", "started", ("image",)), ("state", "pulled", ("image",)), ("state", "ran", ("image",))),
         required_together=(("registry_username", "registry_password"),),
         mutually_exclusive=(("registry_username", "registry_auth_file"),),
     )

@@ -23,7 +23,8 @@ HELD = "held"  # the action of a swap that ended with both containers running
 
 @dataclass
 class Outcome:
-    """What a state's function found or did. `gate` says what was asked of the container, None if nothing was.
+    """What a state's function found or did. `gate` says what was asked of the container, None if nothing was; `run` how
+    a one-off command ended.
 
     A swap that was held already is `held` again, and the one action that may have changed nothing.
     """
@@ -35,9 +36,12 @@ class Outcome:
     after: t.Dict[str, t.Any] = field(default_factory=dict)
     gate: t.Optional[str] = None
     changed: t.Optional[bool] = None
+    run: t.Optional[t.Dict[str, t.Any]] = None
 
     def result(self, timings: Timings) -> Result:
+        run = {} if self.run is None else {"run": self.run}
         return {
+            **run,
             "changed": self.action != "none" if self.changed is None else self.changed,
             "action": self.action,
             "container": self.container,

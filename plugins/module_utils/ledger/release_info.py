@@ -91,11 +91,13 @@ def _answer(session: Session, params: Params) -> Result:
     one = None
     if app is not None and environment is not None:
         one = places.get((app, environment)) or Place(session, app, environment)
+    digests_in_use = {item["digest"] for item in in_use}
     return {
         **(_of_place(one, params) if one else _NOBODY),
+        "forgotten_digests": sorted({entry.digest for entry in one.entries} - digests_in_use) if one else [],
         "next_version": _next_version(session, app) if app else None,
         "environments": [_summary(place) for scope, place in places.items() if environment in (None, scope[1])],
-        "digests_in_use": sorted({item["digest"] for item in in_use}),
+        "digests_in_use": sorted(digests_in_use),
         "in_use": in_use,
     }
 

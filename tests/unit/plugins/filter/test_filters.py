@@ -9,6 +9,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.slipway.delivery.plugins.filter.app_environments import app_environments
 from ansible_collections.slipway.delivery.plugins.filter.environments import environments
+from ansible_collections.slipway.delivery.plugins.filter.hook_findings import hook_findings
 from ansible_collections.slipway.delivery.plugins.filter.rollout_verdict import rollout_verdict
 from ansible_collections.slipway.delivery.plugins.filter.text_table import text_table
 from hypothesis import given
@@ -101,3 +102,26 @@ def test_where_an_app_runs_is_read_without_templating(text, environments):
 def test_an_app_file_that_is_not_yaml():
     with pytest.raises(AnsibleFilterError, match="not YAML"):
         app_environments("app: [")
+
+
+def test_hooks_that_are_all_right(tmp_path):
+    (tmp_path / "tell.yml").write_text("- debug:\n")
+    hooks = {"before_deploy": [{"run": ["migrate"], "deadline": "5m"}, "tell.yml"], "on_failure": "tell.yml"}
+    assert hook_findings(hooks, str(tmp_path)) == []
+
+
+def test_everything_that_is_wrong_with_hooks_at_once(tmp_path):
+    hooks = {
+        "before_deploy": [{"ran": ["migrate"]}, "absent.yml"],
+        "before_config": {"run": "migrate"},
+        "after_switch": 7,
+    }
+    assert hook_findings(hooks, str(tmp_path)) == [
+        "app.hooks.before_deploy[1]: 'ran' is unknown; there are run, entrypoint, deadline.",
+        "app.hooks.before_deploy[1]: run is missing; it is the command to run in a container of the new image.",
+        f"app.hooks.before_deploy[2]: there is no task file {tmp_path}/absent.yml.",
+        "app.hooks.before_config: run needs the image of a release; use before_deploy, or a task file.",
+        "app.hooks.after_switch: 7 is neither a task file nor a mapping with run.",
+    ]
+    with pytest.raises(AnsibleFilterError, match="no mapping"):
+        hook_findings(["tell.yml"], str(tmp_path))
