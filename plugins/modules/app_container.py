@@ -653,6 +653,11 @@ diff:
       returned: success
       type: dict
       sample: {state: running, image: "registry.example.com/shop/webapi:1.4.2@sha256:f240…"}
+bytes_pulled:
+  description: Bytes of layers that the engine fetched from a registry, 0 where the image was there.
+  returned: success
+  type: int
+  sample: 81234567
 timings:
   description: How long the steps took, in seconds; 0 for a step that was not needed.
   returned: success, and on failures from the moment on that something was created

@@ -18,6 +18,8 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.common.operation import Context, Operation
+from ..module_utils.common.progress import Progress
+from . import progress
 
 CHOICES = ("auto", "controller", "module")
 
@@ -28,6 +30,8 @@ class DirectAction(ActionBase):
     The task variable `slipway_execution` overrides the choice: `controller` or `module` instead of `auto`.
     The task variable `slipway_options` holds options as data, for roles whose users write any option of a module in a
     file of their own; what the task itself says wins.
+    The task variable `slipway_progress` says whether long work tells how far it has come: `auto` (on a terminal), `always`
+    or `never`.
     """
 
     operation: Operation
@@ -40,12 +44,23 @@ class DirectAction(ActionBase):
         result = super().run(tmp, variables)
         self._task.args = {**checked_options(self._variable(variables, "slipway_options", {})), **self._task.args}
         if self._in_controller(variables):
-            result.update(self._direct())
+            result.update(self._direct(variables))
             if not shows_invocation(variables):
                 result.pop("invocation", None)
         else:
-            result.update(self._execute_module(task_vars=variables, wrap_async=self._task.async_val))
+            result.update(self._module(variables))
         return result
+
+    def _module(self, variables: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+        """The ordinary module on the target, followed where somebody watches."""
+        if self._task.async_val or not self._shows_progress(variables):
+            return dict(self._execute_module(task_vars=variables, wrap_async=self._task.async_val))
+        with progress.ModuleProgress(self, host_name(variables)):
+            return dict(self._execute_module(task_vars=variables))
+
+    def _shows_progress(self, variables: t.Mapping[str, t.Any]) -> bool:
+        choice = self._variable(variables, "slipway_progress", "auto")
+        return self.operation.long and progress.is_wanted(choice) and not self._task.no_log
 
     def _variable(self, variables: t.Mapping[str, t.Any], name: str, default: t.Any) -> t.Any:
         """A task variable's value: an action gets the variables as they were written, templates and all."""
@@ -63,12 +78,16 @@ class DirectAction(ActionBase):
             return True
         return self._connection.transport == "local" and not self._play_context.become
 
-    def _direct(self) -> t.Dict[str, t.Any]:
+    def _direct(self, variables: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
         """Validate, run and censor as AnsibleModule does: a test compares the two for every module."""
         spec = self.operation.spec
         validated = ArgumentSpecValidator(spec.options, **spec.rules()).validate(plain(self._task.args))
         params = validated.validated_parameters
+        secrets = validated._no_log_values | self.operation.secrets(params)
         context = Context(check_mode=bool(self._task.check_mode), diff_mode=bool(self._task.diff))
+        if self._shows_progress(variables):
+            host = host_name(variables)
+            context.progress = Progress(lambda line: progress.show(host, str(remove_values(line, secrets))))
         if validated.error_messages:
             answer: t.Dict[str, t.Any] = {"failed": True, "msg": self._argument_error(validated)}
         else:
@@ -77,13 +96,18 @@ class DirectAction(ActionBase):
         warnings = [_alias_warning(pair) for pair in validated._warnings] + context.warnings
         if warnings:
             answer["warnings"] = warnings
-        return censored(answer, validated._no_log_values | self.operation.secrets(params))
+        return censored(answer, secrets)
 
     def _argument_error(self, validated: t.Any) -> str:
         error = validated.errors[0]
         if isinstance(error, UnsupportedError):
             return f"Unsupported parameters for ({self._task.action}) module: {error.msg}"
         return str(error.msg)
+
+
+def host_name(variables: t.Mapping[str, t.Any]) -> str:
+    """The inventory's name of the host that a task runs for."""
+    return str(variables.get("inventory_hostname", "localhost"))
 
 
 def censored(answer: t.Dict[str, t.Any], secrets: t.Set[str]) -> t.Dict[str, t.Any]:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 
 from .operation import Context, Operation
+from .progress import FILE_VARIABLE, ProgressFile
 
 
 class _Module(AnsibleModule):
@@ -42,10 +44,15 @@ class _Module(AnsibleModule):
 def run_module(operation: Operation) -> None:
     """Body of every plugins/modules file: parse, run, answer. Ends the process as AnsibleModule does."""
     module = _Module(operation)
-    context = Context(check_mode=module.check_mode, diff_mode=module._diff)
-    result = operation.execute(module.params, context)
+
+    def censored(text: str) -> str:
+        return str(remove_values(text, module.no_log_values))
+
+    with ProgressFile(os.environ.get(FILE_VARIABLE), censored) as file:
+        context = Context(check_mode=module.check_mode, diff_mode=module._diff, progress=file.progress)
+        result = operation.execute(module.params, context)
     for message in context.warnings:
-        module.warn(remove_values(message, module.no_log_values))  # ansible-core before 2.19 logs it as it is
+        module.warn(censored(message))  # ansible-core before 2.19 logs it as it is
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

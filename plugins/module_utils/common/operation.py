@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from ansible.module_utils.basic import missing_required_lib
 
 from .errors import MissingLibraryError, SlipwayError
+from .progress import Progress
 from .spec import Spec
 
 Params = t.Dict[str, t.Any]
@@ -25,11 +26,12 @@ Result = t.Dict[str, t.Any]
 
 @dataclass
 class Context:
-    """How a task was called. `warn` shows a message to the user as Ansible's warnings do."""
+    """How a task was called. `warn` shows a message to the user as Ansible's warnings do, `progress` how far work has come."""
 
     check_mode: bool = False
     diff_mode: bool = False
     warnings: t.List[str] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress)
 
     def warn(self, message: str) -> None:
         if message not in self.warnings:
@@ -50,7 +52,8 @@ def as_given(params: Params) -> Params:
 class Operation:
     """`run` takes the validated parameters and the context and returns the result (`changed` always in it).
 
-    `requires` are the Python packages the work cannot do without, by import name.
+    `requires` are the Python packages the work cannot do without, by import name. `long` says that the work may take so
+    long that it tells of its progress.
 
     Where secrets stand inside an option that is not secret as a whole, two functions tell the shells about them:
     `secrets` names the values to cut out of everything the task says, as those of `no_log` options are; `shown` gives the
@@ -64,6 +67,7 @@ class Operation:
     requires: t.Tuple[str, ...] = ()
     secrets: t.Callable[[Params], t.Set[str]] = no_secrets
     shown: t.Callable[[Params], Params] = as_given
+    long: bool = False
 
     def missing(self) -> t.List[str]:
         """Import names of required packages that are not installed in this Python."""

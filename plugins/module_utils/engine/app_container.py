@@ -31,13 +31,13 @@ def run(params: Params, context: Context) -> Result:
     is `none` for a failure that changed nothing."""
     wanted = desired.read(params)
     try:
-        with Engine.connect(params) as engine:
+        with Engine.connect(params, context.progress) as engine:
             task = Task(engine, wanted, params, context)
-            return STATES[wanted.state](task).result(task.timings)
+            return {**STATES[wanted.state](task).result(task.timings), "bytes_pulled": engine.bytes_pulled}
     except SlipwayError as error:
         error.msg = why.masked(error.msg, wanted.secrets)
         error.facts.setdefault("action", "none")
         raise
 
 
-APP_CONTAINER = Operation(name="app_container", spec=APP_CONTAINER_SPEC, run=run, requires=("docker",))
+APP_CONTAINER = Operation(name="app_container", spec=APP_CONTAINER_SPEC, run=run, requires=("docker",), long=True)

@@ -9,6 +9,7 @@ import json
 import typing as t
 
 from ..common.errors import SlipwayError
+from ..common.progress import QUIET, Progress
 from .connection import OLDEST_API, docker_url, engine_address, open_client
 from .faults import NotFoundError, translated
 
@@ -22,19 +23,24 @@ DEFAULT_STOP_TIMEOUT = 10  # seconds: the engine's own default
 class Engine:
     """Requests to one engine. Use it as a context manager; `host` names it in messages.
 
-    `address` is the name or address of the engine's host, None for a local socket.
+    `address` is the name or address of the engine's host, None for a local socket. `progress` follows what takes long,
+    `bytes_pulled` counts what the engine fetched from registries.
     """
 
     def __init__(self, client: APIClient, url: str, negotiate: bool = True) -> None:
         self.client = client
         self.host = url
         self.address = engine_address(url)
+        self.progress = QUIET
+        self.bytes_pulled = 0
         self._negotiate = negotiate
 
     @classmethod
-    def connect(cls, params: t.Mapping[str, t.Any]) -> Engine:
+    def connect(cls, params: t.Mapping[str, t.Any], progress: Progress = QUIET) -> Engine:
         """The engine that the connection options name. Raises ParameterError, UnreachableError."""
-        return cls(open_client(params), docker_url(params["docker_host"]), negotiate=params["api_version"] == "auto")
+        engine = cls(open_client(params), docker_url(params["docker_host"]), negotiate=params["api_version"] == "auto")
+        engine.progress = progress
+        return engine
 
     def __enter__(self) -> Engine:
         return self

@@ -18,6 +18,7 @@ from .desired import Wanted
 from .engine import Attrs, Engine
 from .faults import NotFoundError, translated
 from .parse import Reference
+from .transfers import Transfers
 
 try:
     from docker import auth as docker_auth
@@ -258,11 +259,19 @@ def pull(engine: Engine, image: str, auth: Auth) -> t.Optional[str]:
             timeout=max(PULL_SILENCE, client.timeout),
         )
         client._raise_for_status(response)
-        return read_pull(response.iter_lines(), f"{engine.host}: {what}")
+        with engine.progress.meter(what) as meter:
+            layers = Transfers(meter)
+            try:
+                return read_pull(response.iter_lines(), f"{engine.host}: {what}", layers)
+            finally:
+                engine.bytes_pulled += layers.fetched
 
 
-def read_pull(lines: t.Iterable[bytes], prefix: str) -> t.Optional[str]:
-    """The digest in a pull's progress stream. SlipwayError for an error in the stream, or a stream that was cut."""
+def read_pull(lines: t.Iterable[bytes], prefix: str, layers: t.Optional[Transfers] = None) -> t.Optional[str]:
+    """The digest in a pull's progress stream. SlipwayError for an error in the stream, or a stream that was cut.
+
+    `layers` takes in what the stream says of them.
+    """
     digest = None
     ended = False
     for line in lines:
@@ -272,6 +281,8 @@ def read_pull(lines: t.Iterable[bytes], prefix: str) -> t.Optional[str]:
         error = (message.get("errorDetail") or {}).get("message") or message.get("error")
         if error:
             raise SlipwayError(f"{prefix}: {error}")
+        if layers is not None:
+            layers.take(message)
         status = str(message.get("status", ""))
         if status.startswith("Digest: "):
             digest = status[len("Digest: ") :]

@@ -126,4 +126,4 @@ def _base_access(params: Params, access: Access, same_registry: bool) -> Access:
     return access_from(params, BASE)
 
 
-APP_IMAGE = Operation("app_image", SPEC, run, requires=("requests",))
+APP_IMAGE = Operation("app_image", SPEC, run, requires=("requests",), long=True)

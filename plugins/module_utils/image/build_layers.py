@@ -109,13 +109,18 @@ def _build(work: Work) -> Result:
     base_image = base.read_base(work.base_client, work.order.base, work.base_digest, work.order.platform)
     placement = place(work.contents, work.order.dest, config.env_of(base_image.config))
     _find_reusable(work)
-    measured = in_parallel(measure, placement.layers) if work.reusable or work.old else None
+    measured = _measured(work, placement.layers) if work.reusable or work.old else None
     work.watch.lap("layers")
     if measured is not None and work.old and _is_the_same(work, work.old, base_image, placement, measured, source):
         return _unchanged(work, work.old, placement)
     if work.old and not work.order.overwrite:
         raise work.names.taken(work.order.image.locator, work.old.manifest.digest)
     return _make(work, base_image, placement, measured, source)
+
+
+def _measured(work: Work, layers: t.Sequence[Layer]) -> t.List[Measured]:
+    with work.context.progress.meter(f"compare with {work.order.image}", sum(layer.bytes for layer in layers)) as meter:
+        return in_parallel(lambda layer: measure(layer, meter.add), layers)
 
 
 def source_digest(order: Order, contents: Contents, base_digest: str, created: str) -> str:
@@ -274,7 +279,10 @@ def _bring(
     unknown: t.List[t.Optional[Measured]] = [None] * len(placement.layers)
     own: t.List[t.Tuple[t.Optional[Layer], t.Any]] = list(zip(placement.layers, measured or unknown))
     jobs = [*own, *((None, layer) for layer in base_image.layers)]
-    made = [item for item in in_parallel(one, jobs) if item is not None]
+    progress, image = work.context.progress, work.order.image
+    with progress.meter(f"build {image}") as destination.reading, progress.meter(f"push {image}") as sending:
+        destination.sending, work.target.on_sent = sending, sending.add
+        made = [item for item in in_parallel(one, jobs) if item is not None]
     new = _config(work, base_image, placement, [item.measured for item in made], source)
     manifest = _manifest(work, destination, base_image, new, made)
     return manifest, Image(manifest, new), made

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import collections
 import os
+import re
+import secrets
 import typing as t
 from dataclasses import asdict, dataclass
 
 from ..common.deadline import Deadline
 from ..common.errors import DeadlineError, DeniedError, ParameterError, SlipwayError, UnreachableError
+from ..common.progress import Meter, Progress
 from ..engine.connection import docker_url, open_client, wants_tls
 from ..engine.faults import translated
+from ..engine.transfers import Transfers
 from ..registry.credentials import Credentials
 from ..registry.reference import DOCKER_HUB, Reference
 from .artifact import FOLDER, LINK, Entry, file_entry
@@ -21,12 +25,14 @@ from .artifact import FOLDER, LINK, Entry, file_entry
 try:
     import urllib3
     from docker.auth import AuthConfig
-    from docker.utils.build import exclude_paths
+    from docker.utils.build import exclude_paths, tar
 except ImportError:  # app_image requires docker before it comes here
     urllib3 = None
 
 _SHOWN_LINES = 20
 _NOISE = ("--->", "Removing intermediate container")
+_STEP = re.compile(r"Step (\d+/\d+) : (.+)")
+_BLOCK = 1 << 18
 _HUB_KEY = "https://index.docker.io/v1/"
 _DENIED = ("denied", "unauthorized", "authentication required", "no basic auth")
 
@@ -93,11 +99,45 @@ def _ignored(context: str) -> t.List[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
+def pack_context(build: Build) -> t.Tuple[t.IO[bytes], str]:
+    """The context as a tar in a temporary file, without what .dockerignore names, and the Dockerfile's name in it.
+
+    Raises ParameterError when a file cannot be read.
+    """
+    name: str = os.path.relpath(build.dockerfile, build.context)
+    content = None
+    try:
+        if name.startswith(".."):
+            name = f".dockerfile.{secrets.token_hex(20)}"  # docker-py's own way: no name that the context may have
+            with open(build.dockerfile, encoding="utf-8") as stream:
+                content = stream.read()
+        return tar(build.context, exclude=_ignored(build.context), dockerfile=(name, content)), name
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"context: {build.context} cannot be packed: {error}.") from error
+
+
+class _Body:
+    """A file as the body of a request, of a known length and in large pieces, followed by a meter."""
+
+    def __init__(self, file: t.IO[bytes], meter: Meter) -> None:
+        self.len = file.seek(0, os.SEEK_END)
+        self._file = file
+        self._meter = meter
+        meter.expect(self.len)
+
+    def __iter__(self) -> t.Iterator[bytes]:
+        self._file.seek(0)
+        while block := self._file.read(_BLOCK):
+            yield block
+            self._meter.add(len(block))
+
+
 class Engine:
     """A Docker engine while it builds; a context manager that closes the connection."""
 
-    def __init__(self, params: t.Mapping[str, t.Any]) -> None:
+    def __init__(self, params: t.Mapping[str, t.Any], progress: Progress) -> None:
         self._params = params
+        self._progress = progress
         self.url = docker_url(params["docker_host"])
         self._client: t.Any = None
 
@@ -121,30 +161,36 @@ class Engine:
         if login:  # of the user's own logins, docker-py would send all to the engine
             registry = name.split("/", 1)[0]
             self._client._auth_configs = AuthConfig({"auths": {_key(registry): _auth(login)}})
-        with translated(self.url, what):
-            stream = self._client.build(
-                path=build.context,
-                dockerfile=build.dockerfile,
-                tag=name,
-                buildargs=dict(build.build_args),
-                labels={**build.labels, **labels},
-                target=build.target,
-                platform=build.platform,
-                pull=build.pull,
-                nocache=build.no_cache,
-                cache_from=list(build.cache_from),
-                network_mode=build.network,
-                rm=True,
-                forcerm=True,
-                decode=True,
-                timeout=deadline.remaining(),
-            )
-            return self._built(stream, what, deadline)
+        file, dockerfile = pack_context(build)
+        with file, translated(self.url, what):
+            with self._progress.meter(f"send the context of {name} to {self.url}") as meter:
+                stream = self._client.build(
+                    fileobj=_Body(file, meter),
+                    custom_context=True,
+                    dockerfile=dockerfile,
+                    tag=name,
+                    buildargs=dict(build.build_args),
+                    labels={**build.labels, **labels},
+                    target=build.target,
+                    platform=build.platform,
+                    pull=build.pull,
+                    nocache=build.no_cache,
+                    cache_from=list(build.cache_from),
+                    network_mode=build.network,
+                    rm=True,
+                    forcerm=True,
+                    decode=True,
+                    timeout=deadline.remaining(),
+                )
+            with self._progress.meter(f"build {name}") as meter:
+                return self._built(stream, what, deadline, meter)
 
-    def _built(self, stream: t.Iterator[t.Dict[str, t.Any]], what: str, deadline: Deadline) -> str:
+    def _built(self, stream: t.Iterator[t.Dict[str, t.Any]], what: str, deadline: Deadline, meter: Meter) -> str:
         tail: t.Deque[str] = collections.deque(maxlen=_SHOWN_LINES)
         image_id = ""
+        layers = Transfers(meter)
         for event in self._events(stream, what, deadline):
+            layers.take(event)
             lines = str(event.get("stream") or "").splitlines()
             tail.extend(line for line in lines if line.strip() and not line.strip().startswith(_NOISE))
             if event.get("status") and not event.get("progressDetail"):
@@ -152,6 +198,7 @@ class Engine:
             if _error(event):
                 raise self._failure(what, _error(event), list(tail))
             image_id = (event.get("aux") or {}).get("ID") or image_id
+            _tell_step(lines, meter)
         if not image_id:
             raise SlipwayError(f"{self.url}: {what}: the engine ended its answer without an image.", log=list(tail))
         return image_id
@@ -165,12 +212,15 @@ class Engine:
             # An empty dict and not None: None makes docker-py look for other logins, and some engines crash without any.
             auth = _auth(login) if login else {}
             stream = self._client.push(reference.name, tag=reference.tag, stream=True, decode=True, auth_config=auth)
-            return self._pushed(stream, what, deadline)
+            with self._progress.meter(what) as meter:
+                return self._pushed(stream, what, deadline, meter)
 
-    def _pushed(self, stream: t.Iterator[t.Dict[str, t.Any]], what: str, deadline: Deadline) -> Pushed:
+    def _pushed(self, stream: t.Iterator[t.Dict[str, t.Any]], what: str, deadline: Deadline, meter: Meter) -> Pushed:
         digest = ""
         sent: t.Set[str] = set()
+        layers = Transfers(meter)
         for event in self._events(stream, what, deadline):
+            layers.take(event)
             if _error(event):
                 raise self._failure(what, _error(event), [])
             if event.get("status") == "Pushed":
@@ -204,6 +254,13 @@ class Engine:
         output = f" Last output: {' | '.join(tail)}" if tail else ""
         kind = DeniedError if any(word in message.lower() for word in _DENIED) else SlipwayError
         return kind(f"{self.url}: {what}: {message.rstrip('.')}.{output}", log=tail)
+
+
+def _tell_step(lines: t.Iterable[str], meter: Meter) -> None:
+    """Which step of the Dockerfile an engine has come to, and the last line that a step said."""
+    for line in filter(None, (line.strip() for line in lines)):
+        step = _STEP.match(line)
+        meter.note(f"step {step.group(1)}, {step.group(2)}" if step else line)
 
 
 def _error(event: t.Mapping[str, t.Any]) -> str:

@@ -107,7 +107,7 @@ def build_dockerfile(
         names.refuse_overwrite()
         result = work.result(None, changed=True)
     else:
-        result = _build_and_push(work, Engine(engine_params), watch)
+        result = _build_and_push(work, Engine(engine_params, context.progress), watch)
     for message in target.warnings:
         context.warn(message)
     return {**result, "requests": target.requests, "timings": watch.total()}

@@ -47,6 +47,11 @@ class Layer:
         """How many regular files it holds."""
         return sum(entry.kind == FILE for entry in self.entries)
 
+    @property
+    def bytes(self) -> int:
+        """What its regular files hold together."""
+        return sum(entry.size for entry in self.entries if entry.kind == FILE)
+
 
 def war_layers(entries: t.Iterable[Entry]) -> Split:
     """A WAR's entries: dependencies, snapshot-dependencies, resources (all else) and classes."""

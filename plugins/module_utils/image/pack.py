@@ -45,16 +45,21 @@ class Packed:
     size: int
 
 
-def measure(layer: Layer) -> Measured:
+Count = t.Callable[[int], None]  # told of the bytes of each piece that was read
+
+
+def measure(layer: Layer, count: t.Optional[Count] = None) -> Measured:
     """Read the whole layer once and compress nothing."""
     md5s: t.Dict[str, str] = {}
     diff = hashlib.sha256()
     for piece in tar_pieces(layer.entries, md5s):
         diff.update(piece)
+        if count:
+            count(len(piece))
     return Measured(f"sha256:{diff.hexdigest()}", md5s)
 
 
-def pack(layer: Layer, method: str, out: t.Optional[t.IO[bytes]]) -> Packed:
+def pack(layer: Layer, method: str, out: t.Optional[t.IO[bytes]], count: t.Optional[Count] = None) -> Packed:
     """Read the whole layer once and write its compressed form to `out` (None: only say what it would be)."""
     md5s: t.Dict[str, str] = {}
     diff, digest, size = hashlib.sha256(), hashlib.sha256(), 0
@@ -69,6 +74,8 @@ def pack(layer: Layer, method: str, out: t.Optional[t.IO[bytes]]) -> Packed:
     for piece in tar_pieces(layer.entries, md5s):
         diff.update(piece)
         size += take(squeeze.compress(piece))
+        if count:
+            count(len(piece))
     size += take(squeeze.flush())
     return Packed(Measured(f"sha256:{diff.hexdigest()}", md5s), f"sha256:{digest.hexdigest()}", size)
 

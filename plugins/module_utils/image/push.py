@@ -14,6 +14,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from ..common.progress import QUIET, Meter
 from ..registry.client import PARALLEL, RegistryClient
 from ..registry.manifest import Descriptor, digest_of
 from ..registry.reference import Reference
@@ -29,7 +30,8 @@ class Destination:
     """The repository an image is pushed to, and where its base comes from.
 
     `known` are digests of blobs that an image of the repository names. With `dry` nothing is written, and `foreseen` is the
-    bytes that would have been sent; otherwise the client counts them.
+    bytes that would have been sent; otherwise the client counts them. `reading` and `sending` follow the bytes of layers that
+    are made, and of blobs that are sent.
     """
 
     client: RegistryClient
@@ -40,6 +42,8 @@ class Destination:
     dry: bool = False
     foreseen: int = 0
     warnings: t.List[str] = field(default_factory=list)
+    reading: Meter = field(default_factory=lambda: QUIET.meter("build"))
+    sending: Meter = field(default_factory=lambda: QUIET.meter("push"))
     _lock: t.Any = field(default_factory=threading.Lock, repr=False)
 
     def bring_base(self, layer: Descriptor) -> None:
@@ -70,17 +74,19 @@ class Destination:
         def stream() -> t.Any:
             return self.base_client.open_blob(self.base.repository, layer.digest, layer.size)
 
+        self.sending.expect(layer.size)
         self.client.upload_blob(self.repository, layer.digest, layer.size, stream, upload)
 
     def bring_layer(self, layer: Layer, method: str) -> Packed:
         """Pack one layer and make it exist in the repository."""
+        self.reading.expect(layer.bytes)
         if self.dry:
-            packed = pack(layer, method, None)
+            packed = pack(layer, method, None, self.reading.add)
             if packed.digest not in self.known and not self.client.has_blob(self.repository, packed.digest):
                 self._foresee(packed.size)
             return packed
         with scratch() as file:
-            packed = pack(layer, method, file)
+            packed = pack(layer, method, file, self.reading.add)
             self._send(packed.digest, packed.size, lambda: FromStart(file))
         return packed
 
@@ -99,6 +105,7 @@ class Destination:
 
     def _send(self, digest: str, size: int, stream: t.Callable[[], t.Any]) -> None:
         if digest not in self.known and not self.client.has_blob(self.repository, digest):
+            self.sending.expect(size)
             self.client.upload_blob(self.repository, digest, size, stream)
 
 

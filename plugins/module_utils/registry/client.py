@@ -27,7 +27,8 @@ class RegistryClient:
     """One registry, one session. Safe for several threads at once.
 
     `registry_host` is a Reference's `registry`. `requests` counts requests, `bytes_sent` and `bytes_received` the bytes
-    of blobs, `warnings` what the registry or a fallback has to say to the user. Every method raises RegistryError.
+    of blobs, `warnings` what the registry or a fallback has to say to the user. `on_sent` is called with the bytes of each
+    piece of a blob that was sent, by any thread. Every method raises RegistryError.
     """
 
     def __init__(self, registry_host: str, access: t.Optional[Access] = None, transport: t.Any = None) -> None:
@@ -36,6 +37,7 @@ class RegistryClient:
         self.transport: Transport = transport or Transport(registry_host, self.access)
         self.bytes_sent = 0
         self.bytes_received = 0
+        self.on_sent: t.Callable[[int], None] = _ignore
         self._lock = threading.Lock()
 
     def __enter__(self) -> RegistryClient:
@@ -299,10 +301,15 @@ class RegistryClient:
     def _sent(self, count: int) -> None:
         with self._lock:
             self.bytes_sent += count
+        self.on_sent(count)
 
     def _received(self, count: int) -> None:
         with self._lock:
             self.bytes_received += count
+
+
+def _ignore(_count: int) -> None:
+    """Nobody follows what is sent."""
 
 
 def _manifest(repository: str, locator: str) -> str:

@@ -9,6 +9,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from ..common.progress import QUIET, Meter
 from .client import PARALLEL, RegistryClient
 from .copy_plan import COPY, EXISTING, MOUNT, BlobMove, CopyPlan, CopyRequest, CopyState, TagPut, check_source
 from .errors import ConflictError, DeniedError, IntegrityError, NotFoundError, RegistryError, UnsupportedError
@@ -153,10 +154,17 @@ class CopyReader:
 
 
 class CopyApplier:
-    """Carries out a CopyPlan: blobs, then manifests by digest, then tags, the image's own last."""
+    """Carries out a CopyPlan: blobs, then manifests by digest, then tags, the image's own last. `meter` follows the bytes."""
 
-    def __init__(self, plan: CopyPlan, source: RegistryClient, destination: RegistryClient) -> None:
+    def __init__(
+        self,
+        plan: CopyPlan,
+        source: RegistryClient,
+        destination: RegistryClient,
+        meter: t.Optional[Meter] = None,
+    ) -> None:
         self.plan = plan
+        self.meter = meter or QUIET.meter("copy")
         self.source = source
         self.destination = destination
         self.repository = plan.request.destination.repository
@@ -183,6 +191,8 @@ class CopyApplier:
 
     def _transfer(self) -> None:
         self.destination.will_push(self.repository)
+        self.destination.on_sent = self.meter.add
+        self.meter.expect(sum(move.descriptor.size for move in self.plan.blobs if move.how == COPY))
         results = in_parallel(self._place, self.plan.blobs)
         for move, how in zip(self.plan.blobs, results):
             self._note(move, how)
@@ -219,6 +229,7 @@ class CopyApplier:
             if self.destination.has_blob(self.repository, digest):
                 self.destination.cancel_upload(self.repository, upload)
                 return EXISTING
+            self.meter.expect(move.descriptor.size)
         self._stream(move.descriptor, upload)
         return COPY
 
@@ -275,5 +286,6 @@ class CopyApplier:
     def _restore(self, manifest: Manifest) -> None:
         for item in manifest.blobs:
             if not item.foreign and not self.destination.has_blob(self.repository, item.digest):
+                self.meter.expect(item.size)
                 self._stream(item)
                 self._note(BlobMove(item, COPY), COPY)

@@ -77,7 +77,8 @@ def _present(params: Params, context: Context, request: CopyRequest) -> Result:
         result = copy_result(plan)
         warnings = list(plan.warnings)
         if plan.changed and not context.check_mode:
-            outcome = CopyApplier(plan, source, destination).apply()
+            with context.progress.meter(f"copy {request.source} to {request.destination.name}") as meter:
+                outcome = CopyApplier(plan, source, destination, meter).apply()
             result["blobs"] = {how: len(digests) for how, digests in outcome.blobs.items()}
             result["bytes_transferred"] = outcome.bytes_copied
             if request.targets:
@@ -180,4 +181,4 @@ def delete_result(plan: DeletePlan) -> Result:
     }
 
 
-REGISTRY_IMAGE = Operation("registry_image", SPEC, run, requires=("requests",))
+REGISTRY_IMAGE = Operation("registry_image", SPEC, run, requires=("requests",), long=True)

@@ -95,7 +95,7 @@ def through_module(args: Params, capfd: t.Any, monkeypatch: t.Any) -> t.Tuple[t.
 def test_both_shells_hide_the_same(value: str, extra: Params, capfd: t.Any, monkeypatch: t.Any) -> None:
     args = {"settings": {"hidden": value, "plain": "to be seen"}, **extra}
     answer, logged = through_module(args, capfd, monkeypatch)
-    direct = _Action(args)._direct()
+    direct = _Action(args)._direct({})
     for shown in (answer, direct):
         assert shown["invocation"]["module_args"]["settings"] == {"hidden": "<secret>", "plain": "to be seen"}
         if len(value) > 3:

@@ -11,6 +11,7 @@ import itertools
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.slipway.delivery.plugins.module_utils.common.errors import ConflictError, SlipwayError
 from ansible_collections.slipway.delivery.plugins.module_utils.common.operation import Context
+from ansible_collections.slipway.delivery.plugins.module_utils.common.progress import QUIET
 from ansible_collections.slipway.delivery.plugins.module_utils.engine import app_container
 from ansible_collections.slipway.delivery.plugins.module_utils.engine.faults import NotFoundError
 
@@ -27,6 +28,8 @@ class FakeEngine:
 
     host = "tcp://engine:2375"
     address = "engine"
+    progress = QUIET
+    bytes_pulled = 0
 
     def __init__(self):
         self.attrs = {}
@@ -236,7 +239,7 @@ class FakeEngine:
 
 def task(engine, monkeypatch, check_mode=False, **options):
     """One app_container task against the fake: its result, with `warned` as the list of its warnings."""
-    monkeypatch.setattr(app_container.Engine, "connect", lambda _params: engine)
+    monkeypatch.setattr(app_container.Engine, "connect", lambda _params, _progress: engine)
     spec = app_container.APP_CONTAINER_SPEC
     given = {"name": "webapi", **options}
     validated = ArgumentSpecValidator(spec.options, **spec.rules()).validate(given)
