@@ -19,6 +19,7 @@ from ansible.utils.display import Display
 from ..module_utils.common.progress import FILE_VARIABLE, INTERVAL
 
 CHOICES = ("auto", "always", "never")
+POLL = 1.0  # seconds between two looks at a module's lines, the first of which comes no sooner than INTERVAL
 # Asked where the controller loads this file, before it forks: its workers may have no terminal any more.
 ON_TERMINAL = sys.stdout.isatty()
 
@@ -43,12 +44,13 @@ class ModuleProgress:
     line is due costs nothing. Whatever goes wrong ends the lines and not the task.
     """
 
-    def __init__(self, action: t.Any, host: str, every: float = INTERVAL) -> None:
+    def __init__(self, action: t.Any, host: str, first: float = INTERVAL, every: float = POLL) -> None:
         self._path = f"/tmp/.slipway-progress-{secrets.token_hex(16)}"
         action._task.environment = [*(action._task.environment or []), {FILE_VARIABLE: self._path}]
         self._reader = copy.copy(action)
         self._reader._connection = copy.copy(action._connection)
         self._host = host
+        self._first = first
         self._every = every
         self._shown = 0
         self._over = threading.Event()
@@ -60,12 +62,14 @@ class ModuleProgress:
 
     def __exit__(self, *_unused: object) -> None:
         self._over.set()
-        self._thread.join(self._every)
+        self._thread.join(self._first)
 
     def _follow(self) -> None:
         try:
-            while not self._over.wait(self._every):
+            pause = self._first
+            while not self._over.wait(pause):
                 self._fetch()
+                pause = self._every
         except (AnsibleError, OSError, ValueError) as error:
             Display().vvv(f"No more progress of the module: {error}", host=self._host)
 

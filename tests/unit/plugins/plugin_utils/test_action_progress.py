@@ -48,7 +48,7 @@ def follow(monkeypatch, answers, until):
     shown = []
     monkeypatch.setattr(progress, "show", lambda host, line: shown.append((host, line)))
     action = Action(answers)
-    with progress.ModuleProgress(action, "web1", every=0.01) as following:
+    with progress.ModuleProgress(action, "web1", first=0.01, every=0.01) as following:
         while not until(action, following):
             following._thread.join(0.01)
     return action, shown

@@ -1,0 +1,125 @@
+# Copyright (c) 2026, Slipway contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A registry of a test's own on the loopback address, and images to put into it."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import random
+import socket
+import subprocess
+import tarfile
+import time
+import typing as t
+import urllib.request
+from pathlib import Path
+
+from ansible_collections.slipway.delivery.plugins.module_utils.registry import manifest as types
+from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access
+from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
+from ansible_collections.slipway.delivery.plugins.module_utils.registry.manifest import Descriptor, Manifest
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def own_registry(folder: Path, **storage: t.Any) -> t.Iterator[str]:
+    """distribution with its storage below `folder`, answering at the address that comes back; `storage` is more of that section."""
+    address = f"127.0.0.1:{free_port()}"
+    config = {
+        "version": 0.1,
+        "log": {"level": "warn"},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}, "delete": {"enabled": True}, **storage},
+        "http": {"addr": address},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yml").write_text(json.dumps(config))
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+    try:
+        wait_for(f"http://{address}/v2/", process, folder / "log")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_for(url: str, process: subprocess.Popen, log: Path, seconds: float = 10) -> None:
+    """Until `url` answers; AssertionError with the log when it does not in time, or the process has ended."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+        except OSError:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
+        else:
+            return
+
+
+def push_image(
+    registry: str,
+    repository: str,
+    tag: str,
+    layers: t.Sequence[t.Mapping[str, bytes]],
+    config: t.Optional[t.Mapping[str, t.Any]] = None,
+    platform: t.Optional[t.Mapping[str, str]] = None,
+) -> Manifest:
+    """Push an OCI image whose layers hold these files; `config` is its run configuration. What was pushed."""
+    client = RegistryClient(registry, Access(insecure=True))
+    try:
+        descriptors, diff_ids = [], []
+        for files in layers:
+            content = layer_tar(files)
+            raw = gzip.compress(content, 1, mtime=0)
+            diff_ids.append(f"sha256:{hashlib.sha256(content).hexdigest()}")
+            descriptors.append(put_blob(client, repository, raw, types.OCI_LAYER_GZIP))
+        image = {
+            "os": "linux",
+            "architecture": "amd64",
+            **(platform or {}),
+            "config": dict(config or {}),
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        }
+        pointer = put_blob(client, repository, json.dumps(image).encode(), types.OCI_CONFIG)
+        data = {
+            "schemaVersion": 2,
+            "mediaType": types.OCI_MANIFEST,
+            "config": pointer.to_dict(),
+            "layers": [descriptor.to_dict() for descriptor in descriptors],
+        }
+        manifest = Manifest.build(data, types.OCI_MANIFEST)
+        client.put_manifest(repository, tag or manifest.digest, manifest)
+        return manifest
+    finally:
+        client.close()
+
+
+def put_blob(client: RegistryClient, repository: str, raw: bytes, media_type: str) -> Descriptor:
+    digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    client.upload_blob(repository, digest, len(raw), lambda: io.BytesIO(raw))
+    return Descriptor(media_type, digest, len(raw))
+
+
+def layer_tar(files: t.Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    """Bytes that no compression makes smaller, the same for the same seed."""
+    return random.Random(seed).randbytes(size)
