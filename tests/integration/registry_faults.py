@@ -24,7 +24,7 @@ class Fault:
     """What happens to the next `times` requests whose "METHOD /path" matches `pattern`. The first fault that fits counts.
 
     `status` answers in the registry's place, with `headers`. `reset` breaks the connection: "before" the registry hears of
-    the request, or "after" it has done it. `cut` breaks it after so many bytes of the answer, or of an upload's body. `slow`
+    the request, or "after" it has done it. `cut` ends it after so many bytes of the answer, or breaks it after so many of an upload's body. `slow`
     waits so many seconds before each piece of the answer's body. `spoil` flips a bit of it. `then` is called beforehand.
     """
 
@@ -45,6 +45,7 @@ class Seen:
 
     line: str
     headers: t.Mapping[str, str]
+    at: float  # seconds of a clock that only rises
 
 
 @dataclass
@@ -65,8 +66,8 @@ class Proxy:
                     return fault
         return Fault("")
 
-    def lines(self, pattern: str) -> t.List[str]:
-        return [request.line for request in self.seen if re.search(pattern, request.line)]
+    def requests(self, pattern: str) -> t.List[Seen]:
+        return [request for request in self.seen if re.search(pattern, request.line)]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -88,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
     def forward(self) -> None:
         line = f"{self.command} {self.path}"
         with self.proxy.lock:
-            self.proxy.seen.append(Seen(line, dict(self.headers)))
+            self.proxy.seen.append(Seen(line, dict(self.headers), time.monotonic()))
         fault = self.proxy.fault(line)
         if fault.then:
             fault.then()
@@ -142,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             if 0 <= left < len(piece):
                 self.wfile.write(piece[:left])
                 self.wfile.flush()
-                self.break_off()
+                self.close_connection = True
                 return
             self.wfile.write(bytes([piece[0] ^ 1]) + piece[1:] if fault.spoil else piece)
             left -= len(piece) if fault.cut >= 0 else 0

@@ -123,7 +123,7 @@ def test_a_run_that_holds_the_lock_keeps_it_out(site):
 
 def test_what_nobody_needs_goes(site):
     said = site.play("prune", "--check", env="prod")
-    assert "2 of 6 images" in said.flat and "tags: 1.0, 1.2." in said.flat and len(site.tags("prod")) == 6, refused.output
+    assert "2 of 6 images" in said.flat and "tags: 1.0, 1.2." in said.flat and len(site.tags("prod")) == 6
     done = site.play("prune", env="prod")
     assert "tags: 1.0, 1.2." in done.flat
     assert site.tags("prod") == ["1.1", "1.3", "1.4", "1.5"]

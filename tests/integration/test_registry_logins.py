@@ -188,7 +188,7 @@ def test_no_password_to_where_a_redirect_leads(plain, tmp_path):
         del storage.seen[:]
         before.faults.append(Fault(f"GET {path}", status=307, headers={"Location": f"http://{storage.host}{path}"}))
         assert pusher.info("app", "1")["labels"] == {"test": "app"}
-        assert storage.lines(f"GET {path}") and not heard(storage)
+        assert storage.requests(f"GET {path}") and not heard(storage)
 
 
 def test_a_netrc_is_not_heard(plain, tmp_path, monkeypatch):

@@ -39,15 +39,27 @@ class BlobStream:
     """A blob as it comes from a registry; a context manager and a `Readable`.
 
     At the end, size and digest have been checked: the read that would return b"" raises IntegrityError when they are
-    not what was asked for. A connection that breaks raises RegistryError with `transient` set.
+    not what was asked for. A connection that breaks is taken up where it broke, by `reopen` (the answer to a request for
+    what lies behind so many bytes, None where the registry gives no parts); RegistryError with `transient` set when
+    that brings nothing more.
     """
 
-    def __init__(self, response: t.Any, digest: str, size: t.Optional[int], count: t.Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        response: t.Any,
+        digest: str,
+        size: t.Optional[int],
+        count: t.Callable[[int], None],
+        reopen: t.Callable[[int], t.Any] = lambda _offset: None,
+    ) -> None:
         self.digest = digest
         self.size = size
         self.received = 0
         self._response = response
         self._count = count
+        self._reopen = reopen
+        self._reopened_at = 0
+        self._length = _content_length(response)
         self._hash = hashlib.new(digest.split(":", 1)[0])
         self._ended = False
 
@@ -64,28 +76,49 @@ class BlobStream:
         self._response.close()
 
     def read(self, size: int = CHUNK) -> bytes:
-        if self._ended:
-            return b""
-        try:
-            data = self._response.raw.read(size, decode_content=False)
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise transport_error(error, "GET", self._response.url) from error
-        if data:
+        while not self._ended:
+            try:
+                data = self._piece(size)
+            except RegistryError as error:
+                if not error.transient or not self._take_up():
+                    raise
+                continue
+            if not data:
+                self._finish()
+                break
             self.received += len(data)
             self._hash.update(data)
             self._count(len(data))
             if self.size is not None and self.received > self.size:
                 raise IntegrityError(f"{self._where()} is longer than the {self.size} bytes its manifest says.")
-            return t.cast(bytes, data)
-        self._finish()
+            return data
         return b""
 
-    def _finish(self) -> None:
-        expected = self._response.headers.get("Content-Length")
-        if expected and expected.isdigit() and self.received < int(expected):
-            failure = RegistryError(f"{self._where()} broke off after {self.received} of {expected} bytes.")
+    def _piece(self, size: int) -> bytes:
+        """The next bytes, b"" at the end; a transient RegistryError when the connection broke."""
+        try:
+            data = self._response.raw.read(size, decode_content=False)
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise transport_error(error, "GET", self._response.url) from error
+        if not data and self._length is not None and self.received < self._length:
+            failure = RegistryError(f"{self._where()} broke off after {self.received} of {self._length} bytes.")
             failure.transient = True
             raise failure
+        return t.cast(bytes, data)
+
+    def _take_up(self) -> bool:
+        """Go on behind what was received; False when that brought nothing the last time, or cannot be done."""
+        if self.received == self._reopened_at:
+            return False
+        response = self._reopen(self.received)
+        if response is None:
+            return False
+        self._response.raw.close()
+        self._response = response
+        self._reopened_at = self.received
+        return True
+
+    def _finish(self) -> None:
         if self.size is not None and self.received != self.size:
             raise IntegrityError(f"{self._where()} has {self.received} bytes, its manifest says {self.size}.")
         actual = f"{self.digest.split(':', 1)[0]}:{self._hash.hexdigest()}"
@@ -98,6 +131,11 @@ class BlobStream:
 
     def _where(self) -> str:
         return f"Blob {self.digest} from {display_url(self._response.url)}"
+
+
+def _content_length(response: t.Any) -> t.Optional[int]:
+    text = response.headers.get("Content-Length") or ""
+    return int(text) if text.isdigit() else None
 
 
 class UploadBody:

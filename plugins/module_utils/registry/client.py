@@ -163,8 +163,18 @@ class RegistryClient:
 
     def open_blob(self, repository: str, digest: str, size: t.Optional[int] = None) -> BlobStream:
         """A blob of any size as a stream that checks itself; `size` is what the manifest says, where it is known."""
-        response = self.transport.send("GET", f"/v2/{repository}/blobs/{digest}", {repository: PULL})
-        return BlobStream(response, digest, size, self._received)
+        url = f"/v2/{repository}/blobs/{digest}"
+
+        def reopen(offset: int) -> t.Any:
+            headers = {"Range": f"bytes={offset}-"}
+            response = self.transport.send("GET", url, {repository: PULL}, expect=(200, 206), headers=headers)
+            if response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+                return response
+            response.close()
+            return None
+
+        response = self.transport.send("GET", url, {repository: PULL})
+        return BlobStream(response, digest, size, self._received, reopen)
 
     def mount_blob(self, repository: str, digest: str, source_repository: str) -> t.Optional[Upload]:
         """Make a blob of another repository of this registry appear in this one, moving no bytes.

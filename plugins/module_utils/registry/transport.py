@@ -78,6 +78,7 @@ class Transport:
         self._lock = threading.Lock()
         self._resume_at = 0.0
         self._is_registry = False
+        self._proxies_of: t.Dict[t.Tuple[str, str, int], t.Mapping[str, str]] = {}
         self.requests = 0
         self.warnings: t.List[str] = []
         plain = self.base.startswith("http://")
@@ -230,7 +231,7 @@ class Transport:
                 data=body,
                 headers=dict(headers or {}),
                 auth=_Authorization(authorization),
-                proxies=requests.utils.get_environ_proxies(url),
+                proxies=self._proxies(url),
                 allow_redirects=False,
                 stream=True,
                 timeout=(min(CONNECT_TIMEOUT, self.access.timeout), timeout or self.access.timeout),
@@ -241,6 +242,13 @@ class Transport:
             self._is_registry = True
         self._note_warnings(response)
         return response
+
+    def _proxies(self, url: str) -> t.Mapping[str, str]:
+        """The environment's proxies for this place, read once: finding them takes a tenth of a small request's time."""
+        place = origin(url)
+        if place not in self._proxies_of:
+            self._proxies_of[place] = requests.utils.get_environ_proxies(url)
+        return self._proxies_of[place]
 
     def _own(self, url: str) -> bool:
         return origin(url) == origin(self.base)
