@@ -139,20 +139,24 @@ def _content_length(response: t.Any) -> t.Optional[int]:
 
 
 class UploadBody:
-    """A request body with a known length, hashed while it is sent.
+    """A request body with a known length, hashed while it is sent; `offset` bytes are hashed only, as they are there.
 
     It has `len` and `__iter__` but no `read`: requests then sends one clean Content-Length, and in large pieces.
     """
 
-    def __init__(self, source: Readable, digest: str, size: int, count: t.Callable[[int], None]) -> None:
-        self.len = size
+    def __init__(
+        self, source: Readable, digest: str, size: int, count: t.Callable[[int], None], offset: int = 0
+    ) -> None:
+        self.len = size - offset
         self._source = source
         self._digest = digest
+        self._size = size
+        self._offset = offset
         self._count = count
 
     def __iter__(self) -> t.Iterator[bytes]:
         checked = hashlib.new(self._digest.split(":", 1)[0])
-        sent = 0
+        read = 0
         while True:
             try:
                 data = self._source.read(CHUNK)
@@ -160,22 +164,24 @@ class UploadBody:
                 raise IntegrityError(f"Blob {self._digest} could not be read for its upload: {error}.") from error
             if not data:
                 break
-            sent += len(data)
-            if sent > self.len:
-                raise IntegrityError(f"Blob {self._digest} is longer than the {self.len} bytes announced.")
+            read += len(data)
+            if read > self._size:
+                raise IntegrityError(f"Blob {self._digest} is longer than the {self._size} bytes announced.")
             checked.update(data)
-            if sent == self.len:
+            if read == self._size:
                 # Checked before the last piece leaves, so a wrong blob is never complete at the registry. For a blob that
                 # comes from another registry this read also runs that side's own check.
                 self._finish(checked, self._source.read(1))
-            yield data
-            self._count(len(data))
-        if sent < self.len:
-            raise IntegrityError(f"Blob {self._digest} ended after {sent} of {self.len} bytes.")
+            piece = data[max(0, self._offset - (read - len(data))) :]
+            if piece:
+                yield piece
+                self._count(len(piece))
+        if read < self._size:
+            raise IntegrityError(f"Blob {self._digest} ended after {read} of {self._size} bytes.")
 
     def _finish(self, checked: t.Any, rest: bytes) -> None:
         actual = f"{self._digest.split(':', 1)[0]}:{checked.hexdigest()}"
         if rest:
-            raise IntegrityError(f"Blob {self._digest} is longer than the {self.len} bytes announced.")
+            raise IntegrityError(f"Blob {self._digest} is longer than the {self._size} bytes announced.")
         if actual != self._digest:
             raise IntegrityError(f"What was to be uploaded as {self._digest} has the digest {actual}.")

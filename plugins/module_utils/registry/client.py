@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import typing as t
 from urllib.parse import urljoin, urlsplit
@@ -206,26 +207,45 @@ class RegistryClient:
         stream_factory: t.Callable[[], Readable],
         upload: t.Optional[Upload] = None,
     ) -> None:
-        """Upload `size` bytes. `stream_factory` gives a fresh stream for each try: a blob is repeated as a whole.
+        """Upload `size` bytes. `stream_factory` gives a fresh stream for each try.
 
-        Size and digest are checked while it is sent, and by the registry. `upload` is a session from `mount_blob`.
+        A broken upload goes on where the registry has kept what came, and begins again elsewhere (distribution does not
+        take up a broken session). Size and digest are checked while it is sent, and by the registry. `upload` is a session
+        from `mount_blob`.
         """
-        location = upload.location if upload else ""
+        location, offset = (upload.location if upload else ""), 0
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 location = location or self._open_upload(repository)
-                self._send_blob(repository, location, digest, size, stream_factory)
+                self._send_blob(repository, location, digest, size, stream_factory, offset)
                 return
             except RegistryError as error:
-                self.cancel_upload(repository, Upload(location))
-                location = ""
                 # A refused mount's session may have gone stale while the blob was fetched, which is worth a new one.
                 stale = error.status in (401, 404) and attempt == 1
-                if not (error.transient or stale) or attempt == ATTEMPTS:
+                if not (error.transient or stale or offset) or attempt == ATTEMPTS:
+                    self.cancel_upload(repository, Upload(location))
                     raise
                 self.transport.back_off(attempt)
             if self.has_blob(repository, digest):
                 return  # the registry had taken it, only its answer was lost
+            location, offset = self._progress(repository, location, size) if not offset else ("", 0)
+
+    def _progress(self, repository: str, location: str, size: int) -> t.Tuple[str, int]:
+        """(where a broken upload goes on, how many bytes it has); nothing of either where it has to begin again."""
+        if not location:
+            return "", 0
+        try:
+            response = self.transport.send("GET", location, {repository: PUSH}, expect=(204,), attempts=1)
+        except RegistryError:
+            self.cancel_upload(repository, Upload(location))
+            return "", 0
+        response.close()
+        match = re.match(r"^(?:bytes=)?0-([0-9]+)\Z", response.headers.get("Range", ""))
+        kept = int(match.group(1)) + 1 if match else 0
+        if not 1 < kept < size:  # "0-0" is also said of none
+            self.cancel_upload(repository, Upload(location))
+            return "", 0
+        return (self._location(response) if response.headers.get("Location") else location), kept
 
     def cancel_upload(self, repository: str, upload: Upload) -> None:
         """Close a session that will not be used. Best effort: registries drop such sessions by themselves in time."""
@@ -244,17 +264,26 @@ class RegistryClient:
         return self._location(response)
 
     def _send_blob(
-        self, repository: str, location: str, digest: str, size: int, stream_factory: t.Callable[[], Readable]
+        self,
+        repository: str,
+        location: str,
+        digest: str,
+        size: int,
+        stream_factory: t.Callable[[], Readable],
+        offset: int = 0,
     ) -> None:
         source = stream_factory()
+        headers = {"Content-Type": "application/octet-stream"}
+        if offset:
+            headers["Content-Range"] = f"{offset}-{size - 1}"
         try:
-            stream = UploadBody(source, digest, size, self._sent)
+            stream = UploadBody(source, digest, size, self._sent, offset)
             self.transport.send(
                 "PUT",
                 location,
                 {repository: PUSH},
                 expect=(201, 204),
-                headers={"Content-Type": "application/octet-stream"},
+                headers=headers,
                 params=[("digest", digest)],
                 body=stream if size else b"",
                 attempts=1,

@@ -241,12 +241,13 @@ class Deleter:
             raise
 
     def _belongings(self, digest: str) -> t.List[str]:
-        """Digests of what refers to `digest` and would be an orphan; nothing that another tag names."""
+        """Digests of what refers to `digest` and would be an orphan; nothing that another tag or index names."""
         referrers = Referrers(self.client, self.repository)
         side_tags = [*referrers.cosign(digest), fallback_tag(digest)]
         found = [item.digest for item in referrers.of(digest)]
         found += [self.survey.tags[tag].digest for tag in side_tags if tag in self.survey.tags]
-        return [item for item in dict.fromkeys(found) if set(self.survey.tags_of(item)) <= set(side_tags)]
+        wanted = {item: {*self.survey.tags_of(item), *self.survey.holders(item)} for item in dict.fromkeys(found)}
+        return [item for item, tags in wanted.items() if tags <= set(side_tags)]
 
     # -- the stand-in ------------------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ class FakeRegistry(BaseAdapter):
         self.digest_header = True
         self.version_header = True
         self.uploads = 0
+        self.partial = {}  # session -> bytes that it has kept
         self.hosts = set()
 
     def close(self):
@@ -204,6 +205,10 @@ class FakeRegistry(BaseAdapter):
             return answer(202, Location=f"/v2/{repository}/blobs/uploads/s{self.uploads}?_state=x")
         if request.method == "DELETE":
             return answer(204)
+        kept = self.partial.get(session, b"")
+        if request.method == "GET":
+            return answer(204, Range=f"0-{len(kept) - 1}") if kept else refusal(404, "BLOB_UPLOAD_INVALID")
+        body = kept + body
         if m.digest_of(body) != query["digest"]:
             return refusal(400, "DIGEST_INVALID")
         self.add_blob(repository, body)

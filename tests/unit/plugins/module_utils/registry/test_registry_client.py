@@ -139,12 +139,30 @@ def test_a_broken_upload_starts_again_from_post(client, registry, pauses):
     assert [line.split("?")[0] for line in registry.log] == [
         "POST /v2/app/blobs/uploads/",
         "PUT /v2/app/blobs/uploads/s1",
-        "DELETE /v2/app/blobs/uploads/s1",
         f"HEAD /v2/app/blobs/{DIGEST}",
+        "GET /v2/app/blobs/uploads/s1",
+        "DELETE /v2/app/blobs/uploads/s1",
         "POST /v2/app/blobs/uploads/",
         "PUT /v2/app/blobs/uploads/s2",
     ]
     assert pauses == [0.5]
+
+
+def test_a_broken_upload_goes_on_where_the_registry_kept_what_came(client, registry):
+    registry.script.append(("PUT", BROKEN))
+    registry.partial["s1"] = RAW[:4]
+    upload(client)
+    assert [line.split("?")[0] for line in registry.log][-1] == "PUT /v2/app/blobs/uploads/s1"
+    assert registry.seen[-1].headers["Content-Range"] == f"4-{len(RAW) - 1}"
+    assert registry.seen[-1].headers["Content-Length"] == str(len(RAW) - 4)
+    assert registry.blobs["app"][DIGEST] == RAW and client.bytes_sent == len(RAW) - 4
+
+
+def test_what_a_registry_kept_wrongly_is_sent_again_whole(client, registry):
+    registry.script.append(("PUT", BROKEN))
+    registry.partial["s1"] = b"else"
+    upload(client)
+    assert registry.log[-1].startswith("PUT /v2/app/blobs/uploads/s2") and registry.blobs["app"][DIGEST] == RAW
 
 
 def test_an_upload_whose_answer_was_lost_is_not_repeated(client, registry):
