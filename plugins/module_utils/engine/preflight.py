@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ..common.errors import ConflictError, ParameterError
@@ -12,6 +13,10 @@ from .actual import Actual, Container
 from .desired import Wanted
 from .engine import Attrs, Engine
 from .probes import EVERYWHERE, is_l2, seen_from_here, unreachable
+
+_TAKEN = re.compile(
+    r"Bind for \S*:(\d+) failed: port is already allocated|listen tcp\S* \S*:(\d+): bind: address already in use"
+)
 
 
 def check(engine: Engine, wanted: Wanted, actual: Actual) -> None:
@@ -67,6 +72,23 @@ def check_gate_of(engine: Engine, wanted: Wanted, container: Container) -> None:
         seen = any(seen_from_here(address, engine.address) for address in published)
         if not seen and not any(is_l2(engine, name) for name in networks):
             raise unreachable(option, port, engine.host)
+
+
+def held_by_nobody(engine: Engine, said: str) -> str:
+    """What to do about a port that the engine calls taken, when no container has it: a dockerd that was killed while it
+    started a container goes on holding that container's ports until it is stopped in order. Empty when that is not so."""
+    found = _TAKEN.search(said)
+    if found is None:
+        return ""
+    port = int(found.group(1) or found.group(2))
+    running = engine.containers(stopped=False)
+    ports = {held.get("PublicPort") for summary in running for held in summary.get("Ports") or []}
+    if port in ports:
+        return ""
+    return (
+        f" No container on {engine.host} has port {port}: a process of the host has it, or the engine itself, which "
+        "an engine does that was killed while it started a container. Restart its dockerd, then run the same task again."
+    )
 
 
 def port_conflicts(wanted: t.Sequence[t.Mapping[str, t.Any]], others: t.Sequence[Attrs]) -> t.List[str]:

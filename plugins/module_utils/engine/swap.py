@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 
 from ..common.deadline import Deadline
 from ..common.errors import ConflictError, ParameterError, SlipwayError, UnreachableError
-from . import facts, labels, payload, probes, steps, why
+from . import facts, labels, payload, preflight, probes, steps, why
 from .actual import NO_POLICY, Actual, Container, own_policy, release_of
 from .desired import Wanted
 from .engine import Engine, stop_timeout
@@ -191,7 +191,11 @@ def prove(job: Job, new: Container) -> Passed:
     with job.timings.measure("start"):
         if new.state.get("Paused"):
             job.engine.unpause(new.id)
-        job.engine.start(new.id)
+        try:
+            job.engine.start(new.id)
+        except SlipwayError as error:
+            error.msg += preflight.held_by_nobody(job.engine, error.msg)
+            raise
     steps.step("started")
     with job.timings.measure("gate"):
         gate = open_gate(job, job.wanted.gate, new.id)

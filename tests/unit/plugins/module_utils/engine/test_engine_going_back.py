@@ -151,3 +151,29 @@ def test_an_engine_that_goes_away_between_the_names(engine, run):
     assert (result["action"], result["reachable"]) == ("interrupted", False)
     heal()
     assert deployed(run, "2")["action"] == "replaced"
+
+
+TAKEN = "start container: driver failed: Bind for 0.0.0.0:8080 failed: port is already allocated (HTTP 500)."
+
+
+@pytest.mark.parametrize("said", [TAKEN, "start: listen tcp4 0.0.0.0:8080: bind: address already in use (HTTP 500)."])
+def test_a_port_that_no_container_has_is_the_engines_own(engine, run, said):
+    deployed(run, "1")
+    heal = failing(engine, "start", SlipwayError(said))
+    assert "Restart its dockerd" in run(**options("2"))["msg"]
+    heal()
+    deployed(run, "2")
+
+
+def test_a_port_that_another_container_has_is_no_reason_to_restart_anything(engine, run):
+    deployed(run, "1")
+
+    def taken(*_arguments):
+        other = {"Config": {"Labels": {}, "Image": "x"}, "Name": "/other", "Image": "x", "Id": "f" * 64}
+        state = {"Running": True, "Status": "running"}
+        ports = {"8080/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}
+        engine.attrs["f" * 64] = {**other, "State": state, "NetworkSettings": {"Ports": ports}, "HostConfig": {}}
+        return True
+
+    failing(engine, "start", SlipwayError(TAKEN), only=taken)
+    assert "dockerd" not in run(**options("2"))["msg"]
