@@ -14,6 +14,7 @@ from typing import Any
 from lab import probes, tls
 from lab.layout import (
     CACHE,
+    CONTROLLER,
     DOCKER_PORT,
     DOCKER_TLS_PORT,
     HOSTS,
@@ -140,7 +141,8 @@ def _daemon_json(host: Node) -> dict[str, Any]:
     """dockerd's configuration on that host."""
     config: dict[str, Any] = {
         "hosts": ["unix:///var/run/docker.sock", f"unix://{host.run}/docker.sock"],
-        "insecure-registries": [REGISTRY_ADDRESS],
+        "insecure-registries": [REGISTRY_ADDRESS, f"{CONTROLLER}/32"],  # tests stand before a registry there
+        "max-download-attempts": 1,  # a registry that is gone is told at once, not after the fifth time, 50 s later
         "dns": [host.address],  # nobody listens there: a look-up fails at once, not after the resolver's patience
         "cgroup-parent": f"/{MARK}/{host.name}",
         "exec-opts": ["native.cgroupdriver=cgroupfs"],

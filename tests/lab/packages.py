@@ -31,6 +31,7 @@ NEEDED = {
     "python3-venv": "/usr/lib/python3/dist-packages/setuptools/__init__.py",
     "skopeo": "/usr/bin/skopeo",
     "wrk": "/usr/bin/wrk",
+    "faketime": "/usr/bin/faketime",
 }
 SERVICES = ("docker", "docker.socket", "containerd", "docker-registry", "redis-server", "etcd", "nginx", "ssh")
 _POLICY = Path("/usr/sbin/policy-rc.d")
