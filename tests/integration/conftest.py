@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 import subprocess
 
@@ -26,3 +28,36 @@ def lab_confd(lab: dict[str, str]) -> str:
     if not lab.get("LAB_CONFD"):
         pytest.skip(f"no confd: {lab.get('LAB_CONFD_REASON', 'the lab names none')}")
     return lab["LAB_CONFD"]
+
+
+@pytest.fixture
+def noted():
+    """`noted(section, fault, happened, outage, times)`: a line for docs/faults.md, which faults_table.py makes of them.
+
+    Called at a test's end, when it holds. `outage` in seconds as a Prober saw it, None where nothing was watched.
+    """
+
+    def note(section: str, fault: str, happened: str, outage: float | None = None, times: int = 1) -> None:
+        row = {"section": section, "fault": fault, "happened": happened, "outage": outage, "times": times}
+        if "SLIPWAY_FAULTS" in os.environ:
+            with open(os.environ["SLIPWAY_FAULTS"], "a", encoding="utf-8") as notes:
+                notes.write(json.dumps(row) + "\n")
+
+    return note
+
+
+@pytest.fixture(scope="session")
+def fault_site(lab: dict[str, str], lab_confd: str, tmp_path_factory: pytest.TempPathFactory):
+    """A site on h1 and h2 (h4 joins later) with versions 1.0.0, which runs with the greeting `one`, and 1.1.0."""
+    from fault_site import FaultSite
+
+    site = FaultSite(tmp_path_factory.mktemp("faults"), "faults", 18210, lab_confd, ["h1", "h2"])
+    try:
+        site.greet("one")
+        site.play("build", app=site.name, version="1.0.0")
+        site.play("build", app=site.name, version="1.1.0")
+        site.deploy("1.0.0")
+        site.stands(None)
+        yield site
+    finally:
+        site.close()

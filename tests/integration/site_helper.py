@@ -35,6 +35,12 @@ class Run:
     output: str
     recap: dict[str, dict[str, int]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, code: int, output: str) -> Run:
+        """A command that has ended."""
+        names = ("ok", "changed", "unreachable", "failed")
+        return cls(code, output, {row[0]: dict(zip(names, map(int, row[1:]))) for row in RECAP.findall(output)})
+
     @property
     def changed(self) -> dict[str, int]:
         return {host: counts["changed"] for host, counts in self.recap.items()}
@@ -166,6 +172,17 @@ class Site:
     # -- commands --------------------------------------------------------------------------------------------------
     def play(self, playbook: str, *arguments: str, ok: bool | None = True, **variables: object) -> Run:
         """Run `slipway.delivery.<playbook>`. `ok` is what the exit code must say; None for either."""
+        command, env = self.command(playbook, *arguments, **variables)
+        done = subprocess.run(
+            command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=300, check=False
+        )
+        output = done.stdout + done.stderr
+        if ok is not None:
+            assert (done.returncode == 0) == ok, f"{' '.join(command)} ended with {done.returncode}\n{output[-8000:]}"
+        return Run.of(done.returncode, output)
+
+    def command(self, playbook: str, *arguments: str, **variables: object) -> tuple[list[str], dict[str, str]]:
+        """The command line of a play and its environment; it has to be started in the site's folder."""
         command = [str(self.ansible / "ansible-playbook"), "-i", "inventory", f"slipway.delivery.{playbook}"]
         for name, value in variables.items():
             command += ["-e", json.dumps({name: value})]
@@ -177,15 +194,7 @@ class Site:
             ANSIBLE_HOME=str(self.folder / ".ansible"),
             COLUMNS="400",
         )
-        done = subprocess.run(
-            [*command, *arguments], cwd=self.folder, env=env, capture_output=True, text=True, timeout=300, check=False
-        )
-        output = done.stdout + done.stderr
-        names = ("ok", "changed", "unreachable", "failed")
-        recap = {row[0]: dict(zip(names, map(int, row[1:]))) for row in RECAP.findall(output)}
-        if ok is not None:
-            assert (done.returncode == 0) == ok, f"{' '.join(command)} ended with {done.returncode}\n{output[-8000:]}"
-        return Run(done.returncode, output, recap)
+        return [*command, *arguments], env
 
     def arrive(self, version: str, upto: str) -> None:
         """Build, then deploy and promote until the version has come to `upto`, without deploying it there."""
