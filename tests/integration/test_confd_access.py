@@ -6,90 +6,22 @@
 from __future__ import annotations
 
 import base64
-import socket
-import subprocess
-import time
 import typing as t
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 import redis
 import requests
 from confd_helper import CONFD_CONFIG, CONFD_CONFIG_INFO, execute
+from confd_servers import Server, etcd_command, free_port, make_certificates
 
 pytestmark = pytest.mark.lab
 KEYS = {"keys": {"db": {"url": "u", "password": "pa55-word"}}, "secret_keys": ["/db/password"], "timeout": 5}
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Server:
-    """A process that listens on a port of the loopback, started and stopped by the test."""
-
-    def __init__(self, command: t.List[str], port: int) -> None:
-        self.command, self.port = command, port
-        self.start()
-
-    @property
-    def node(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with closing(socket.socket()) as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            assert self.process.poll() is None, f"{self.command[0]} ended by itself"
-            time.sleep(0.05)
-        raise AssertionError(f"{self.command[0]} does not listen")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=20)
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: t.Any) -> t.Dict[str, str]:
-    """A CA, a server certificate for 127.0.0.1 and a client's, by name."""
-    folder = tmp_path_factory.mktemp("tls")
-
-    def made(name: str, *words: str) -> None:
-        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", folder / f"{name}-key.pem"]
-        command = [
-            "openssl",
-            "req",
-            "-x509",
-            "-days",
-            "2",
-            "-subj",
-            f"/CN={name}",
-            *key,
-            "-out",
-            folder / f"{name}.pem",
-            *words,
-        ]
-        subprocess.run(command, check=True, capture_output=True)
-
-    made("ca")
-    signed = [
-        "-CA",
-        str(folder / "ca.pem"),
-        "-CAkey",
-        str(folder / "ca-key.pem"),
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-    ]
-    made("server", *signed, "-addext", "subjectAltName=IP:127.0.0.1")
-    made("client", *signed, "-addext", "extendedKeyUsage=clientAuth")
-    made("other")
-    return {path.stem: str(path) for path in folder.glob("*.pem")}
+    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +159,7 @@ def etcd_server(lab: t.Any, tmp_path_factory: t.Any) -> t.Iterator[Server]:
     """etcd with authentication on: root, and ann who may do everything below /webapi/ and with its history."""
     port, peer = free_port(), free_port()
     folder = tmp_path_factory.mktemp("etcd")
-    server = Server(_etcd(folder, f"http://127.0.0.1:{port}", peer), port)
+    server = Server(etcd_command(folder, f"http://127.0.0.1:{port}", peer), port)
 
     def call(method: str, **message: t.Any) -> None:
         requests.post(f"http://{server.node}/v3/auth/{method}", json=message, timeout=10).raise_for_status()
@@ -242,13 +174,6 @@ def etcd_server(lab: t.Any, tmp_path_factory: t.Any) -> t.Iterator[Server]:
     call("enable")
     yield server
     server.stop()
-
-
-def _etcd(folder: Path, url: str, peer: int, *more: str) -> t.List[str]:
-    peers = f"http://127.0.0.1:{peer}"
-    listen = ["--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls", peers]
-    cluster = ["--initial-advertise-peer-urls", peers, "--initial-cluster", f"default={peers}"]
-    return ["etcd", "--data-dir", str(folder / "data"), *listen, *cluster, *more]
 
 
 def test_etcd_with_a_user_of_the_prefix_alone(etcd_server):
@@ -286,7 +211,7 @@ def test_etcd_over_tls(lab, certificates, tmp_path):
     port, peer = free_port(), free_port()
     files = ["--cert-file", certificates["server"], "--key-file", certificates["server-key"]]
     asks = ["--client-cert-auth", "--trusted-ca-file", certificates["ca"]]
-    server = Server(_etcd(tmp_path, f"https://127.0.0.1:{port}", peer, *files, *asks), port)
+    server = Server(etcd_command(tmp_path, f"https://127.0.0.1:{port}", peer, *files, *asks), port)
     client = {"client_cert": certificates["client"], "client_key": certificates["client-key"]}
     try:
         dead = f"127.0.0.1:{free_port()}"

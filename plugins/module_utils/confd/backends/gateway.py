@@ -20,8 +20,11 @@ except ImportError:
     requests = None
 
 _WAIT = 5.0  # seconds for one answer; the deadline bounds them all
+_LONGEST_TEXT = 300
+_PAUSE = 0.1  # seconds before a cluster without a leader is asked again
 _DENIED = 7
 _UNAUTHENTICATED = 16
+_NAMELESS = "Where etcd has users, its gateway takes no client certificate with a common name: use one without."
 Message = t.Dict[str, t.Any]
 
 
@@ -69,29 +72,37 @@ class Gateway:
         self._token = None
         status, answer = self._post("auth/authenticate", {"name": login.username, "password": login.password})
         if status != 200:
-            raise DeniedError(
-                f"{self.where} refuses the login of {login.username}: {_said(answer)}. Check username and password."
-            )
+            hint = _NAMELESS if "CommonName" in _said(answer) else "Check username and password."
+            raise DeniedError(f"{self.where} refuses the login of {login.username}: {_said(answer)}. {hint}")
         self._token = str(answer["token"])
 
     def _post(self, method: str, message: Message) -> t.Tuple[int, Message]:
-        """Status and body from the first endpoint that answers; UnreachableError names what each of them did."""
-        failures: t.List[str] = []
-        for url in list(self._urls):
-            try:
-                answer = self._send(f"{url}/v3/{method}", message)
-                status, body = answer.status_code, answer.json()
-            except requests.exceptions.SSLError as error:
-                failures.append(f"{url}: TLS: {error}")
-            except requests.exceptions.RequestException as error:  # its JSON error is one, too
-                failures.append(f"{url}: {error}")
-            else:
-                if status < 500 and isinstance(body, dict):
-                    return status, body
-                failures.append(f"{url}: {status} {_said(body)}")
-            self._urls = [*self._urls[1:], url]  # the next one first, from now on
-        listed = "\n".join(f"- {each}" for each in failures)
-        raise UnreachableError(f"No etcd endpoint answers {method}:\n{listed}")
+        """Status and body from the first endpoint that answers; UnreachableError names what each of them did.
+
+        Where an endpoint is there and cannot answer, because the cluster is choosing another leader, all are asked again
+        until the deadline. Asking twice is safe: what writes compares with what was read.
+        """
+        while True:
+            failures: t.Dict[str, str] = {}
+            alive = False
+            for url in list(self._urls):
+                try:
+                    answer = self._send(f"{url}/v3/{method}", message)
+                    alive = True
+                    status, body = answer.status_code, _body(answer)
+                except requests.exceptions.SSLError as error:
+                    failures[url] = f"TLS: {error}"
+                except requests.exceptions.RequestException as error:
+                    failures[url] = str(error)
+                else:
+                    if status < 500 and isinstance(body, dict):
+                        return status, body
+                    failures[url] = f"{status} {_said(body)}"
+                self._urls = [*self._urls[1:], url]  # the next one first, from now on
+            if not alive or self._deadline.expired():
+                listed = "\n".join(f"- {url}: {failure}" for url, failure in failures.items())
+                raise UnreachableError(f"No etcd endpoint answers {method}:\n{listed}")
+            self._deadline.pause(_PAUSE)
 
     def _send(self, url: str, message: Message) -> t.Any:
         if self._session is None:
@@ -127,6 +138,14 @@ def encode(value: str) -> str:
 
 def decode(value: str) -> str:
     return text(base64.b64decode(value))
+
+
+def _body(answer: t.Any) -> t.Any:
+    """The answer's JSON; text that is none, as some refusals are, as a message."""
+    try:
+        return answer.json()
+    except ValueError:
+        return {"message": " ".join(answer.text[:_LONGEST_TEXT].split()) or "an empty answer"}
 
 
 def _said(answer: t.Any) -> str:
