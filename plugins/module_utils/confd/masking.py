@@ -80,7 +80,12 @@ class Mask:
 
 def visible(value: str) -> str:
     """`value` in JSON's quotes, with characters that cannot be told from others or not be seen as escapes."""
-    return _INVISIBLE.sub(lambda match: f"\\u{ord(match.group()):04x}", json.dumps(value, ensure_ascii=False))
+    return escaped(json.dumps(value, ensure_ascii=False))
+
+
+def escaped(text: str) -> str:
+    """`text` with such characters as the escapes of JSON and YAML."""
+    return _INVISIBLE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def named(params: Params) -> SecretKeys:
