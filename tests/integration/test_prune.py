@@ -25,13 +25,19 @@ RETENTION = {"keep_last": 1, "min_age": "0", "max_delete": "90%"}
 
 
 class Pruned(Site):
-    """Images 1.0 to 1.5 in both registries. 1.1 is kept on a host of test, 1.3 and 1.4 were released in prod, 1.5 came last."""
+    """Images 1.0 to 1.5 in both registries. 1.1 is kept on a host of test, 1.2 to 1.4 were released in prod, 1.5 came last."""
 
     def fill(self):
         self.client = RegistryClient(REGISTRY, Access(insecure=True))
         self.digests = {f"1.{number}": self.push(f"1.{number}") for number in range(6)}
-        for version in ("1.3", "1.4"):
+        for version in ("1.2", "1.3", "1.4"):
             self.release("prod", version)
+        for address in self.addresses("prod"):
+            engine = docker.APIClient(base_url=f"tcp://{address}:2375")
+            for version in ("1.0", "1.2", "1.4"):
+                name, tag = self.image("prod", version)["image"].rsplit(":", 1)
+                assert not [event for event in engine.pull(name, tag, stream=True, decode=True) if "error" in event]
+            engine.close()
         self.record(state="built", environment_name="prod", version="1.5", **self.image("prod", "1.5"))
         kept = {"app": self.name, "environment_name": "test", "image": self.image("test", "1.1")["image"]}
         container = {"name": self.name, "command": ["sleep", "600"], "stop_timeout": 0, **kept}
@@ -60,6 +66,16 @@ class Pruned(Site):
                 assert self.client.mount_blob(self.repository(env), layer.digest, "base/busybox") is None
             self.client.put_manifest(self.repository(env), version, manifest)
         return manifest.digest
+
+    def on_hosts(self, env):
+        """Tags of this app's images on the hosts of an environment."""
+        found = set()
+        for address in self.addresses(env):
+            engine = docker.APIClient(base_url=f"tcp://{address}:2375")
+            names = [name for image in engine.images() for name in image["RepoTags"] or ()]
+            found |= {name.rsplit(":", 1)[1] for name in names if self.repository(env) in name}
+            engine.close()
+        return sorted(found)
 
     def release(self, env, version):
         self.record(state="built", environment_name=env, version=version, **self.image(env, version))
@@ -127,6 +143,8 @@ def test_what_nobody_needs_goes(site):
     done = site.play("prune", env="prod")
     assert "tags: 1.0, 1.2." in done.flat
     assert site.tags("prod") == ["1.1", "1.3", "1.4", "1.5"]
+    # Of what the ledger knows, what nobody goes back to; 1.0 it does not know.
+    assert site.on_hosts("prod") == ["1.0", "1.4"]
     assert len(site.tags("test")) == 6  # another environment's registry is not this command's
     engine = docker.DockerClient(base_url=f"tcp://{site.addresses('test')[0]}:2375")
     assert [container.status for container in engine.containers.list(all=True, filters={"name": site.name})] == [
