@@ -23,7 +23,7 @@ CHUNK = 64 * 1024
 class Fault:
     """What happens to the next `times` requests whose "METHOD /path" matches `pattern`. The first fault that fits counts.
 
-    `status` answers in the registry's place, with `headers`. `reset` breaks the connection: "before" the registry hears of
+    `status` answers in the registry's place, with `headers` and `body`. `reset` breaks the connection: "before" the registry hears of
     the request, or "after" it has done it. `cut` ends it after so many bytes of the answer, or breaks it after so many of an upload's body. `slow`
     waits so many seconds before each piece of the answer's body. `spoil` flips a bit of it. `then` is called beforehand.
     """
@@ -32,6 +32,7 @@ class Fault:
     times: int = 1
     status: int = 0
     headers: t.Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
     reset: str = ""
     cut: int = -1
     slow: float = 0.0
@@ -103,9 +104,10 @@ class _Handler(BaseHTTPRequestHandler):
     def refuse(self, fault: Fault) -> None:
         self.read_body(lambda _piece: None)
         self.send_response(fault.status)
-        for name, value in {"Content-Length": "0", **fault.headers}.items():
+        for name, value in {"Content-Length": str(len(fault.body)), **fault.headers}.items():
             self.send_header(name, value)
         self.end_headers()
+        self.wfile.write(fault.body)
 
     def relay(self, fault: Fault) -> None:
         upstream = http.client.HTTPConnection(self.proxy.upstream, timeout=60)

@@ -95,7 +95,7 @@ class Pusher:
         return self.client.get_manifest(self.repository(repository), target).raw
 
     def run(self, repository, target, **params):
-        return operate(REGISTRY_IMAGE, image=self.name(repository, target), **{**self.options, **params})
+        return operate(REGISTRY_IMAGE, **{"image": self.name(repository, target), **self.options, **params})
 
     def foretold(self, repository, target, **params):
         """The real result, after check mode wrote nothing and foretold all of it but the count of requests."""
