@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Releases change behind nginx under a steady load, and no request fails: with both strategies, forward and back.
+"""A container changes places with another behind nginx under a steady load, forward and back, and no request fails.
 
 The containers end at the first signal, so whatever is lost would be lost for want of draining. The load sends nothing twice.
 """
@@ -97,18 +97,6 @@ def no_request_fails(edge, versions):
     for mode in load.result.values():
         assert mode["slow"] > 5
         assert set(mode["versions"]) == set(versions)
-
-
-def test_one_host_at_a_time_with_fixed_ports(edge, apps):
-    for app in apps:
-        edge.begin(app)
-
-    with no_request_fails(edge, ["1", "2"]):
-        for app in apps:
-            assert edge.send(app, None)["drained"][0]["connections"] == 0
-            swapped = good(app.deploy("2", **wanted("2")))
-            assert swapped["timings"]["outage"] > 0  # of that host; the other one answers
-            edge.send(app, swapped["container"])
 
 
 def test_side_by_side_on_one_host(edge, apps):

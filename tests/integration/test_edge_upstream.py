@@ -316,7 +316,7 @@ def test_before_a_reload_clients_are_told(edge, backends):
     with ThreadPoolExecutor(1) as pool:
         moved = pool.submit(edge.good, servers=[b], quiesce="1s")
         deadline = time.monotonic() + 10
-        while not (edge.conf_dir / ".prod-app.quiet").exists():
+        while not (edge.conf_dir / ".slipway.quiet").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert edge.ask("/", "posted", "POST") == ("aposted", "close")

@@ -5,7 +5,7 @@
 
 Beside `NAME.conf` there may be, none of them matched by `*.conf`:
 `.NAME.conf.before`  what was there before an unfinished change, empty if nothing was;
-`.NAME.quiet`        tells nginx to end connections after their request;
+`.slipway.quiet`     tells nginx to end connections after their request, those of all our files: a reload concerns them all;
 `.slipway.lock`      held while any file of the folder changes, since nginx checks and loads them all together.
 """
 
@@ -39,7 +39,7 @@ class Place:
         self.folder = conf_dir
         self.conf = os.path.join(conf_dir, f"{name}.conf")
         self.before = os.path.join(conf_dir, f".{name}.conf.before")
-        self.quiet = os.path.join(conf_dir, f".{name}.quiet")
+        self.quiet = os.path.join(conf_dir, ".slipway.quiet")
 
     def check(self) -> None:
         """ParameterError unless the folder is there."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 A = Server("prod-1", "10.0.0.11", 8080, 41, "39f32261745e")
 B = Server("prod-2", "10.0.0.12", 8080, 41, "c0ffee000000")
 SITE = Site(
-    "prod-webapi", listen=("80 deferred",), server_name="shop.example.com", quiet="/etc/nginx/conf.d/.prod-webapi.quiet"
+    "prod-webapi", listen=("80 deferred",), server_name="shop.example.com", quiet="/etc/nginx/conf.d/.slipway.quiet"
 )
 
 words = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,20}", fullmatch=True)
@@ -76,7 +76,7 @@ def test_the_file():
         "    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
         "    proxy_set_header X-Forwarded-Proto $scheme;",
         "    error_page 599 = @slipway_quiet;",
-        "    if (-f /etc/nginx/conf.d/.prod-webapi.quiet) { return 599; }",
+        "    if (-f /etc/nginx/conf.d/.slipway.quiet) { return 599; }",
         "    location / { proxy_pass http://prod-webapi; }",
         "    location @slipway_quiet { keepalive_timeout 0; proxy_pass http://prod-webapi; }",
         "}",
