@@ -22,8 +22,9 @@ help: ## this list
 demo: setup lab ## the main job, start to end, on real engines, step by step
 	$(VENV)/python examples/demo.py
 
+# The lab's tests one after the other, and beside them everything that needs no lab.
 test: matrix lab ## every test: unit, checks, integration; pytest's summary comes last
-	$(PYTEST) tests/unit tests/checks tests/integration tests/lab/test_life_cycle.py
+	$(PYTEST) -n 2 --dist loadgroup tests/integration tests/lab/test_life_cycle.py tests/unit tests/checks
 
 ## --- the inner loop ---
 

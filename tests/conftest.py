@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,3 +32,16 @@ sys.path.insert(0, str(COLLECTIONS))
 # Whether an example is quick says more about a busy machine than about the code; every wait in the code is bounded.
 settings.register_profile("slipway", deadline=None)
 settings.load_profile("slipway")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2 --dist loadgroup` one worker has the lab, test by test as without it, and the other everything else.
+
+    A check's file shares what is dear to make (a copy of the collection, ansible-test's environments): it stays together.
+    """
+    for item in items:
+        folder = item.path.relative_to(ROOT).parts[1]
+        if folder in ("integration", "lab"):
+            item.add_marker(pytest.mark.xdist_group("lab"))
+        elif folder == "checks":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +14,10 @@ from toolbox import cores, run, sanity, trees, venvs
 
 @pytest.fixture(scope="module")
 def outputs(request):
-    """What ansible-test says on each core that is asked for, two at a time: each takes minutes, mostly of one CPU."""
+    """What ansible-test says on each core that is asked for: each takes minutes, mostly of one CPU.
+
+    Two at a time, or one where another pytest worker keeps the other CPU busy.
+    """
     asked = {
         item.callspec.params["core"] for item in request.session.items if "test_sanity.py::test_sanity[" in item.nodeid
     }
@@ -23,7 +27,7 @@ def outputs(request):
         tree = trees.collection_copy(f"sanity-{core.series}")
         return run.run(sanity.command(venv), cwd=tree, env=sanity.environment(venv, tree), timeout=3600)
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=1 if "PYTEST_XDIST_WORKER" in os.environ else 2) as pool:
         yield {core: pool.submit(output, core) for core in cores.matrix() if core in asked}
 
 
