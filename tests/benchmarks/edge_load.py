@@ -29,16 +29,16 @@ def measured(strategy: str, options: argparse.Namespace) -> t.Tuple[t.List[t.Lis
     with tempfile.TemporaryDirectory(prefix="slipway-edge-") as folder:
         site = EdgeSite(bench.lab(), Path(folder), name, options.port, HOSTS[strategy], strategy=strategy)
         try:
-            versions = [f"1.{number}.0" for number in range(options.deploys + 1)]
+            versions = ["1.0.0", "1.1.0"]
             for version in versions:
                 site.play("build", app=name, version=version)
             site.play("deploy", env="prod", app=name, version=versions[0])
             began = time.monotonic()
             with Load(site.url, rate=options.rate, slow=options.slow) as load:
-                for version in versions[1:]:
-                    site.play("deploy", env="prod", app=name, version=version)
-                for number in range(options.rollbacks):
-                    site.play("rollback", env="prod", app=name, to=versions[-2 - number])
+                for number in range(1, options.deploys + 1):
+                    changes(site.play("deploy", env="prod", app=name, version=versions[number % 2]))
+                for _number in range(options.rollbacks):
+                    changes(site.play("rollback", env="prod", app=name))
             took = time.monotonic() - began
         finally:
             site.clean()
@@ -50,6 +50,13 @@ def measured(strategy: str, options: argparse.Namespace) -> t.Tuple[t.List[t.Lis
         counts = [tally["requests"], tally["slow"], round(1000 * tally["longest"]), tally["failed"]]
         rows.append([done[0], mode, *done[1:], *map(str, counts)])
     return rows, load.failed
+
+
+def changes(run: t.Any) -> None:
+    """A run that changed nothing on a host would prove nothing."""
+    hosts = {host: count for host, count in run.changed.items() if host != "localhost"}
+    assert hosts, run.output
+    assert all(hosts.values()), hosts
 
 
 def main() -> None:

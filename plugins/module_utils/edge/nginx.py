@@ -21,7 +21,7 @@ from ..common.deadline import Deadline
 from ..common.errors import DeadlineError, SlipwayError
 
 CHECK_LIMIT = 30.0  # seconds that nginx -t or the reload command may take
-TAKE_LIMIT = 15.0  # seconds by which new workers have taken over
+TAKE_LIMIT = 30.0  # seconds by which new workers have taken over
 QUIET_FOR = 2.0  # seconds without a connection, while workers of before are kept alive by others
 POLL = 0.05
 PROC = "/proc"
