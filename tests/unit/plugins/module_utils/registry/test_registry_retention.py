@@ -267,6 +267,17 @@ def test_an_index_is_in_use_by_any_of_its_names(of):
     assert going(snapshot, [Use("prod-1", digests=(named,))]) == ["1.1"]
 
 
+def test_an_index_goes_before_its_platforms_though_their_tags_are_older():
+    platform, index, newest = digest(1), digest(2), digest(3)
+    nodes = {
+        platform: Node(platform, config=config(1), created=OLD),
+        index: Node(index, "index", children=(platform,)),
+        newest: Node(newest, config=config(3), created=OLD),
+    }
+    snapshot = Snapshot({"1.0": platform, "1.1": index, "1.2": newest}, nodes)
+    assert plan("shop/app", snapshot, Rules(keep_last=1, now=NOW), []).steps == (index, platform)
+
+
 def test_signatures_go_and_stay_with_their_image():
     one, two, signed = digest(1), digest(2), digest(3)
     nodes = {
