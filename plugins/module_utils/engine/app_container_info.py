@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import datetime
-import re
 import typing as t
 
 from ..common.errors import SlipwayError
 from ..common.operation import Context, Operation, Params, Result
 from ..common.spec import Spec
+from ..common.times import epoch
 from ..common.units import seconds
 from . import checksums, facts, labels, stats, why
 from .actual import Container, from_summary
@@ -26,7 +25,6 @@ PARTS = {
     labels.KEPT: "previous",
 }
 STRAY = "stray"
-_RFC3339 = re.compile(r"^(?P<second>[\d-]{10}T[\d:]{8})(?P<rest>\.\d+)?(?P<offset>Z|[+-]\d\d:\d\d)$")
 _ORDER = (*PARTS.values(), STRAY)
 
 APP_CONTAINER_INFO_SPEC = (
@@ -132,15 +130,6 @@ def _engine_time(engine: Engine) -> float:
         return epoch(text)
     except ValueError as error:
         raise SlipwayError(f"{engine.host}: the engine's clock says {text!r}, which cannot be read.") from error
-
-
-def epoch(text: str) -> float:
-    """An RFC 3339 time, with any number of digits after the second, in epoch seconds. ValueError if it is none."""
-    match = _RFC3339.match(text)
-    if not match:
-        raise ValueError(text)
-    offset = "+00:00" if match.group("offset") == "Z" else match.group("offset")
-    return datetime.datetime.fromisoformat(match.group("second") + offset).timestamp() + float(match.group("rest") or 0)
 
 
 APP_CONTAINER_INFO = Operation(name="app_container_info", spec=APP_CONTAINER_INFO_SPEC, run=run, requires=("docker",))

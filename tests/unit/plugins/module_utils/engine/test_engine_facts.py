@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.common.errors import SlipwayError
+from ansible_collections.slipway.delivery.plugins.module_utils.common.times import epoch
 from ansible_collections.slipway.delivery.plugins.module_utils.engine import facts, preflight, stats, why
 from ansible_collections.slipway.delivery.plugins.module_utils.engine.actual import Container
-from ansible_collections.slipway.delivery.plugins.module_utils.engine.app_container_info import epoch
 from ansible_collections.slipway.delivery.plugins.module_utils.engine.timings import Timings
 from fake_engine import FakeEngine
 from hypothesis import given
