@@ -30,7 +30,7 @@ class TokenService:
     """Users have a password and what they may do; "" is anybody. `asked` are the questions, as dicts of what was said.
 
     `lifetime` is what tokens are said to live, in seconds; of the next `stale` tokens the registry will say that they have
-    expired.
+    expired, and the next `busy` questions are answered with 503.
     """
 
     authority: Authority
@@ -39,6 +39,7 @@ class TokenService:
     refresh_tokens: t.Dict[str, str] = field(default_factory=dict)
     lifetime: int = 300
     stale: int = 0
+    busy: int = 0
     asked: t.List[t.Dict[str, t.Any]] = field(default_factory=list)
     url: str = ""
 
@@ -118,9 +119,14 @@ class TokenService:
                     "authorization": self.headers.get("Authorization", ""),
                 }
                 service.asked.append(question)
-                user = service.user_of(question)
-                body = json.dumps({} if user is None else service.answer(user, scopes)).encode()
-                self.send_response(401 if user is None else 200)
+                if service.busy:
+                    service.busy -= 1
+                    status, answer = 503, {}
+                else:
+                    user = service.user_of(question)
+                    status, answer = (401, {}) if user is None else (200, service.answer(user, scopes))
+                body = json.dumps(answer).encode()
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -239,7 +239,7 @@ def shared(tmp_path_factory, authority):
 def tokens(shared):
     pusher, service = shared
     del service.asked[:]
-    service.lifetime, service.stale = 300, 0
+    service.lifetime, service.stale, service.busy = 300, 0, 0
     yield pusher, service
 
 
@@ -330,6 +330,15 @@ def test_a_token_that_the_registry_refuses_is_replaced_once(tokens):
     service.stale = 99
     refused = pusher.info("test/app", "1")
     assert refused["failed"] and refused["request"]["status"] == 401
+
+
+def test_a_token_service_that_is_busy_is_asked_again(tokens):
+    pusher, service = tokens
+    service.busy = 2
+    assert pusher.info("test/app", "1")["exists"] and len(service.asked) == 3
+    service.busy = 99
+    failed = pusher.info("test/app", "1")
+    assert failed["failed"] and "HTTP 503" in failed["msg"] and service.url in failed["msg"]
 
 
 def test_an_identity_token(tokens, tmp_path):

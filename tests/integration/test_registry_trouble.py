@@ -148,7 +148,7 @@ def test_slow_is_not_broken_but_silent_is(places):
     near.faults.append(Fault("GET .*/manifests/2", slow=1.5))
     source.image("app", "2", layers=(b"other",))
     assert copy(source, destination, "2", source_timeout="1s")["changed"]
-    assert len(near.requests("GET .*/manifests/2")) == 2
+    assert len(near.requests("GET .*/manifests/2")) > 1
 
 
 def test_a_registry_that_stays_down_is_told_with_what_was_left(places):
