@@ -16,16 +16,17 @@ _SHORT = 4  # of a fingerprint: enough to see which secrets are equal
 def settings_side_by_side(
     environments: t.Mapping[str, t.Mapping[str, t.Any]],
     expect_different: t.Sequence[str] = (),
+    may_differ: t.Sequence[str] = (),
     everything: bool = False,
 ) -> t.List[t.Dict[str, str]]:
     """`environments`: by name what confd_check returned with `compare_word`. A row for each key that is not the same in all of
-    them or should not be; with `everything` for each key. `note` says what is not as `expect_different` has it."""
-    expected = SecretKeys(expect_different)
+    them or should not be; with `everything` for each key. `note` says what is not as `expect_different` and `may_differ` have it."""
+    expected, free = SecretKeys(expect_different), SecretKeys(may_differ)
     prints = {name: found.get("fingerprints") or {} for name, found in environments.items()}
     rows = []
     for key in sorted({key for found in prints.values() for key in found}):
         marks = [found.get(key) for found in prints.values()]
-        note = _note(key, [mark for mark in marks if mark], len(marks), expected)
+        note = "" if key in free else _note(key, [mark for mark in marks if mark], len(marks), expected)
         if everything or note or len(set(marks)) > 1:
             rows.append({"key": key, **{name: _cell(found, key) for name, found in environments.items()}, "note": note})
     return rows

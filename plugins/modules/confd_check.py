@@ -97,6 +97,11 @@ options:
       - Without this option differences are listed in RV(differences), and not judged.
     type: list
     elements: str
+  may_differ:
+    description: Keys that O(expect_different) leaves open, whose values may be the same and may be others. Named alike.
+    type: list
+    elements: str
+    default: []
   compare_word:
     description:
       - A secret word, the same in several tasks. Each then returns RV(values) and RV(fingerprints), by which the settings of

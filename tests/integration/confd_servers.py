@@ -108,7 +108,7 @@ def etcd_cluster(folder: Path, certificates: t.Mapping[str, str]) -> t.List[Serv
         url, own = f"https://127.0.0.1:{port}", f"http://127.0.0.1:{peer}"
         listen = ["--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls", own]
         cluster = ["--initial-advertise-peer-urls", own, "--initial-cluster", peers, "--initial-cluster-state", "new"]
-        quick = ["--heartbeat-interval", "50", "--election-timeout", "500"]
+        quick = ["--heartbeat-interval", "100", "--election-timeout", "1000"]
         commands.append(
             ["etcd", "--name", f"m{number}", "--data-dir", str(folder / f"m{number}"), *listen, *cluster, *quick, *tls]
         )

@@ -16,7 +16,7 @@ from confd_helper import CONFD_CONFIG, CONFD_CONFIG_INFO, execute
 from confd_servers import Server, etcd_command, free_port, make_certificates
 
 pytestmark = pytest.mark.lab
-KEYS = {"keys": {"db": {"url": "u", "password": "pa55-word"}}, "secret_keys": ["/db/password"], "timeout": 5}
+KEYS = {"keys": {"db": {"url": "u", "password": "pa55-word"}}, "secret_keys": ["/db/password"], "timeout": 60}
 
 
 @pytest.fixture(scope="module")

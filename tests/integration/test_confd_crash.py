@@ -34,9 +34,10 @@ def center(request: t.Any, lab: dict[str, str], tmp_path: Path) -> t.Iterator[Ce
     found.hand.forget(found.prefix)
 
 
-def write_on(center: Center, start: int) -> None:
+def write_on(center: Center, start: int, wrote: t.Any) -> None:
     for number in itertools.count(start):
         center.config(keys={f"group{index % 5}/key{index}": number for index in range(KEYS)}, history_limit=5)
+        wrote.set()
 
 
 def test_killed_at_any_moment_the_store_holds_one_whole_revision(center, monkeypatch):
@@ -45,10 +46,14 @@ def test_killed_at_any_moment_the_store_holds_one_whole_revision(center, monkeyp
     revision._stretched.cache_clear()
     moments = random.Random(5)
     seen = set()
+    processes = multiprocessing.get_context("fork")
     for turn in range(KILLS):
-        writer = multiprocessing.get_context("fork").Process(target=write_on, args=(center, 1000 * turn))
+        wrote = processes.Event()
+        writer = processes.Process(target=write_on, args=(center, 1000 * turn, wrote))
         writer.start()
-        time.sleep(moments.uniform(0.02, 0.3))
+        if turn % 3:  # every third one is killed before it has written, or in its first change
+            assert wrote.wait(timeout=60)
+        time.sleep(moments.uniform(0.0, 0.1))
         writer.kill()
         writer.join(timeout=20)
         info = center.info()
@@ -57,7 +62,7 @@ def test_killed_at_any_moment_the_store_holds_one_whole_revision(center, monkeyp
         if values:
             assert center.info(revision=info["revision"])["record"]["keys"] == info["keys"]
             seen |= values
-    assert len(seen) > 2, "the writers never came to write"
+    assert len(seen) >= KILLS * 2 // 3
     assert center.config(keys={"after": 1})["changed"] and center.keys() == {"/after": "1"}
     older = center.info()["history"][1]["revision"]
     assert center.config(state="restored", revision=older)["revision"] == older and len(center.keys()) == KEYS
@@ -77,7 +82,7 @@ def test_one_of_three_etcd_servers_dies_in_the_middle(lab, tmp_path):
         "backend": "etcd",
         "nodes": [server.node for server in servers],
         "prefix": "/webapi",
-        "timeout": "60s",
+        "timeout": "120s",
         **tls,
     }
     with contextlib.ExitStack() as stack:

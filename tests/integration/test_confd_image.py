@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import tarfile
 import typing as t
+import uuid
 
 import docker
 import pytest
@@ -16,7 +17,7 @@ from confd_helper import VALUES, execute
 
 pytestmark = [pytest.mark.lab, pytest.mark.confd]
 
-NAME = "cfd-image-test"
+NAME = f"cfd-image-test-{uuid.uuid4().hex[:8]}"
 TOML = '[template]\nsrc = "{name}.tmpl"\ndest = "{dest}"\nprefix = "/webapi"\nkeys = ["/"]\n'
 START = "#!/bin/sh\nset -e\nconfd -onetime -backend redis -node configCenter:6379\nexec app\n"
 FILES = {

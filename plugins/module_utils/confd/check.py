@@ -41,6 +41,7 @@ SPEC = center.CENTER + Spec(
         "schema": {"type": "dict", "default": {}},
         "against": {"type": "dict"},
         "expect_different": {"type": "list", "elements": "str", "no_log": False},
+        "may_differ": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "compare_word": {"type": "str", "no_log": True},
         "start": {"type": "path"},
         "render": {"type": "bool", "default": False},
@@ -90,9 +91,8 @@ def run(params: Params, context: Context) -> Result:
             findings += schema.findings(rules, values)
         if here is not None and there is not None:
             expected = params["expect_different"]
-            findings += compare.findings(
-                values, there.values, there.name, None if expected is None else SecretKeys(expected)
-            )
+            judged = None if expected is None else SecretKeys(expected)
+            findings += compare.findings(values, there.values, there.name, judged, SecretKeys(params["may_differ"]))
         files = _render(source, looked, here, there, findings)
     return _answer(params, ordered(findings), looked, files, here, there)
 

@@ -26,8 +26,11 @@ def differences(here: Values, there: Values) -> t.Dict[str, t.List[str]]:
     }
 
 
-def findings(here: Values, there: Values, name: str, expected: t.Optional[SecretKeys]) -> t.Iterator[Finding]:
-    """`expected` are the keys that must differ from environment `name`; None where nobody said, and nothing is judged."""
+def findings(
+    here: Values, there: Values, name: str, expected: t.Optional[SecretKeys], free: SecretKeys
+) -> t.Iterator[Finding]:
+    """`expected` are the keys that must differ from environment `name`, `free` those that may; where `expected` is None
+    nobody said, and nothing is judged."""
     if expected is None:
         return
     if not there:
@@ -40,13 +43,13 @@ def findings(here: Values, there: Values, name: str, expected: t.Optional[Secret
     unexpected = {
         "different": (
             "different_value",
-            f"has another value than in {name}; if that is meant, name it in expect_different",
+            f"has another value than in {name}; if that is meant, name it in expect_different or may_differ",
         ),
         "only_there": ("only_there", f"is in {name}, and not in this environment"),
         "only_here": ("only_here", f"is in this environment, and not in {name}"),
     }
     for part, (check, message) in unexpected.items():
-        for key in (key for key in found[part] if key not in expected):
+        for key in (key for key in found[part] if key not in expected and key not in free):
             yield Finding(check, WARNING, message, key=key)
     for pattern in expected.matching_nothing([*here, *there]):
         yield Finding("compare", WARNING, "expect_different names no key of either environment", key=pattern)

@@ -27,6 +27,30 @@ class Rules:
         return key[len(self.prefix) :] if self.prefix and key.startswith(self.prefix + "/") else key
 
 
+class View:
+    """The store as one resource's template names it. `seen` are the stored keys that confd fetches for it."""
+
+    def __init__(self, resource: Resource, stored: t.Mapping[str, str], rules: Rules) -> None:
+        self.resource = resource
+        self.seen = {key for key in stored if resource.sees(key, rules.backend, rules.dialect, stored)}
+        self._names = {key: resource.name(key) for key in stored}
+        self._keys: t.Dict[str, t.Set[str]] = {}
+        for key, name in self._names.items():
+            self._keys.setdefault(name, set()).add(key)
+
+    def exists(self, name: str) -> bool:
+        return bool(self._keys.get(name, set()) & self.seen)
+
+    def matching(self, wanted: str, lookup: Lookup) -> t.Set[str]:
+        """Which stored keys, seen or not, a look-up asks for; `wanted` is the look-up's key."""
+        if lookup.kind == FOLDER:
+            folder = wanted.rstrip("/")
+            return {key for key, name in self._names.items() if (name + "/").startswith(folder + "/")}
+        if lookup.pattern or lookup.kind == GLOB:
+            return {key for key, name in self._names.items() if path_match(wanted, name)}
+        return self._keys.get(wanted, set())
+
+
 @dataclass
 class Coverage:
     """Grows template by template. `read` and `perhaps` are stored keys; `required` are shown ones."""
@@ -38,56 +62,52 @@ class Coverage:
     read: t.Set[str] = field(default_factory=set)
     perhaps: t.Set[str] = field(default_factory=set)
 
-    def add(self, resource: Resource, lookups: t.Sequence[Lookup], template: str = "") -> None:
-        """One resource and look-ups of its template, or of `template`, which that one includes."""
-        seen = self._seen(resource)
-        for lookup in lookups:
-            for severity, check, message in self._lookup(resource, lookup, seen):
+    def add(self, resource: Resource, lookups: t.Sequence[t.Tuple[str, Lookup]]) -> None:
+        """One resource and the look-ups of its template, each with the template that it stands in, itself or an included one."""
+        view = View(resource, self.stored or {}, self.rules)
+        for template, lookup in lookups:
+            for severity, check, message in self._lookup(view, lookup):
                 self.findings.append(
                     Finding(
                         check=check,
                         severity=severity,
                         message=message,
                         key=self.rules.shown(resource.stored(lookup.key)) if lookup.key else None,
-                        file=f"templates/{template or resource.template}",
+                        file=f"templates/{template}",
                         line=lookup.line,
                     )
                 )
 
-    def _seen(self, resource: Resource) -> t.Set[str]:
-        stored = self.stored or {}
-        return {key for key in stored if resource.sees(key, self.rules.backend, self.rules.dialect, stored)}
-
-    def _lookup(self, resource: Resource, lookup: Lookup, seen: t.Set[str]) -> t.Iterator[t.Tuple[str, str, str]]:
+    def _lookup(self, view: View, lookup: Lookup) -> t.Iterator[t.Tuple[str, str, str]]:
         if lookup.function.startswith("c"):
             yield self._secret_function(lookup)
         if lookup.key is None:
-            self.perhaps |= seen
+            self.perhaps |= view.seen
             yield INFO, "computed", f"{lookup.function} reads a key that is computed when confd runs; it is not checked"
         elif not lookup.key.startswith("/"):
             yield ERROR, "bad_key", f"{lookup.function} {lookup.key!r}: templates write keys with a leading /"
         else:
-            found = matching(resource, lookup.key, lookup, seen)
+            found = view.matching(lookup.key, lookup) & view.seen
             self.read |= found
-            reached = self._reached(resource, lookup, seen)
+            reached = self._reached(view, lookup)
             if lookup.required and reached:
-                self.required.add(self.rules.shown(resource.stored(lookup.key)))
+                self.required.add(self.rules.shown(view.resource.stored(lookup.key)))
             if self.stored is not None and reached and not found:
-                yield from self._nothing_found(resource, lookup.key, lookup)
+                yield from self._nothing_found(view, lookup.key, lookup)
 
-    def _reached(self, resource: Resource, lookup: Lookup, seen: t.Set[str]) -> bool:
+    def _reached(self, view: View, lookup: Lookup) -> bool:
         """Without an environment, what `exists` decides is not taken for reached."""
         if self.stored is None:
             return not lookup.when
-        return lookup.reached({resource.name(key) for key in seen}.__contains__)
+        return lookup.reached(view.exists)
 
     def _secret_function(self, lookup: Lookup) -> t.Tuple[str, str, str]:
         if self.rules.dialect == "fork":
             return ERROR, "function", f"{lookup.function} is no function of this confd"
         return WARNING, "function", f"{lookup.function} works with -secret-keyring alone, and in no confd after 0.16"
 
-    def _nothing_found(self, resource: Resource, name: str, lookup: Lookup) -> t.Iterator[t.Tuple[str, str, str]]:
-        hidden = matching(resource, name, lookup, set(self.stored or {}))
+    def _nothing_found(self, view: View, name: str, lookup: Lookup) -> t.Iterator[t.Tuple[str, str, str]]:
+        resource, hidden = view.resource, view.matching(name, lookup)
         if lookup.required and hidden:
             message = f"is in the environment, and not covered by the keys of {resource.file}: {_list(resource.keys)}"
             yield ERROR, "uncovered_key", message
@@ -114,17 +134,6 @@ class Coverage:
         for key in sorted(self.perhaps - self.read):
             message = "is read by a computed name, or by nobody"
             yield Finding("unused_key", INFO, message, key=self.rules.shown(key))
-
-
-def matching(resource: Resource, wanted: str, lookup: Lookup, keys: t.Set[str]) -> t.Set[str]:
-    """Which of the stored `keys` a look-up reads; `wanted` is the look-up's key."""
-    names = {key: resource.name(key) for key in keys}
-    if lookup.kind == FOLDER:
-        folder = wanted.rstrip("/")
-        return {key for key, name in names.items() if (name + "/").startswith(folder + "/")}
-    if lookup.pattern or lookup.kind == GLOB:
-        return {key for key, name in names.items() if path_match(wanted, name)}
-    return {key for key, name in names.items() if name == wanted}
 
 
 def path_match(pattern: str, name: str) -> bool:

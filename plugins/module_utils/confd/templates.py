@@ -40,8 +40,7 @@ class Templates:
     def cover(self, resources: t.Sequence[Resource], coverage: Coverage) -> bool:
         """Every look-up of every resource's template into `coverage`; whether all of them could be read."""
         for resource in resources:
-            for name, lookup in self._lookups(resource.template, ()):
-                coverage.add(resource, [lookup], name)
+            coverage.add(resource, self._lookups(resource.template, ()))
         return not self.broken and all(resource.template in self.contents for resource in resources)
 
     def _lookups(self, name: str, above: t.Tuple[str, ...]) -> t.List[t.Tuple[str, Lookup]]:

@@ -35,6 +35,10 @@ def test_rows_and_notes():
     assert (found["/url"]["test"], found["/url"]["prod"], found["/only"]["prod"]) == ('"u "', '"v"', "")
 
 
+def test_what_may_differ_has_no_note():
+    assert {key: row["note"] for key, row in rows([], ["/q", "/only", "/url"]).items() if row["note"]} == {}
+
+
 def test_secrets_are_told_apart_and_not_shown():
     found = rows(["/p"])
     assert found["/p"]["test"] == found["/p"]["prod"] and found["/q"]["test"] != found["/q"]["prod"]

@@ -77,9 +77,10 @@ HERE = {"/db/url": "prod", "/db/password": "same", "/pool": "5", "/new": "x", "/
 THERE = {"/db/url": "test", "/db/password": "same", "/pool": "6", "/old": "y", "/theme": "t"}
 
 
-def compared(expected):
+def compared(expected, free=()):
     names = None if expected is None else SecretKeys(expected)
-    return {(each.severity, each.check, each.key) for each in compare.findings(HERE, THERE, "test", names)}
+    found = compare.findings(HERE, THERE, "test", names, SecretKeys(free))
+    return {(each.severity, each.check, each.key) for each in found}
 
 
 def test_what_should_differ_and_what_should_not():
@@ -95,7 +96,9 @@ def test_what_should_differ_and_what_should_not():
         ("error", "same_value", "/db/password"),
         ("warning", "compare", "/typo"),
     }
-    assert [each.severity for each in compare.findings(HERE, {}, "test", SecretKeys(["/db"]))] == ["info"]
+    assert compared(["/db/url"], ["/pool", "/new", "/old", "/db/password"]) == set()
+    nothing = compare.findings(HERE, {}, "test", SecretKeys(["/db"]), SecretKeys([]))
+    assert [each.severity for each in nothing] == ["info"]
 
 
 @given(
@@ -173,5 +176,8 @@ def test_a_start_script_of_the_wrong_dialect():
 
 
 def test_findings_are_plain_data():
-    found = [*compare.findings(HERE, THERE, "test", SecretKeys(["/db"])), *startup.findings("confd $W", "s", "fork")]
+    found = [
+        *compare.findings(HERE, THERE, "test", SecretKeys(["/db"]), SecretKeys([])),
+        *startup.findings("confd $W", "s", "fork"),
+    ]
     assert json.loads(json.dumps([each.as_dict() for each in found]))
