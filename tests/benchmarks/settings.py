@@ -34,19 +34,25 @@ from ansible_collections.slipway.delivery.plugins.module_utils.confd.config impo
 
 KEYS = 500
 PREFIX = "/slipway-bench"
-Row = t.Tuple[float, str]
+Row = t.Tuple[float, t.Optional[float], str]  # milliseconds, those of this process's CPU, what was asked
 
 
-def work(operation: Operation, **args: t.Any) -> float:
-    """A task's milliseconds; SystemExit when it fails."""
+class Took(t.NamedTuple):
+    wall: float
+    cpu: float
+
+
+def work(operation: Operation, **args: t.Any) -> Took:
+    """A task's milliseconds, by the clock and by the CPU; SystemExit when it fails."""
     spec = operation.spec
     params = ArgumentSpecValidator(spec.options, **spec.rules()).validate(args).validated_parameters
     revision._stretched.cache_clear()  # as in a new process
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     answer = operation.execute(params, Context())
+    took = Took(1000 * (time.perf_counter() - start), 1000 * (time.process_time() - used))
     if answer.get("failed"):
         raise SystemExit(answer["msg"])
-    return 1000 * (time.perf_counter() - start)
+    return took
 
 
 def settings(changed: bool = False) -> t.Dict[str, str]:
@@ -103,8 +109,8 @@ def rounds_of(backend: str, options: t.Mapping[str, t.Any], counted: Counted, nu
     for _round in range(number):
         for name, step in steps.items():
             with counted.counting() as said:
-                milliseconds = work(CONFD_CONFIG, **args, **step)
-                measured.setdefault(f"{backend}: {name}", []).append((milliseconds, said()))
+                took = work(CONFD_CONFIG, **args, **step)
+                measured.setdefault(f"{backend}: {name}", []).append((*took, said()))
     return measured
 
 
@@ -141,7 +147,7 @@ def by_hand(redis_node: str, etcd_node: str, number: int) -> t.Dict[str, t.List[
         "redis: redis-cli once for all": (at_once, f"{KEYS} SET"),
         "etcd: one put a key": (puts, f"{KEYS} requests"),
     }
-    return {name: [(timed(way), said) for _round in range(number)] for name, (way, said) in ways.items()}
+    return {name: [(timed(way), None, said) for _round in range(number)] for name, (way, said) in ways.items()}
 
 
 def checks(confd: str, folder: Path, number: int) -> t.Dict[str, t.List[Row]]:
@@ -159,20 +165,18 @@ def checks(confd: str, folder: Path, number: int) -> t.Dict[str, t.List[Row]]:
     if confd:
         ways["rendered"] = {"render": True, "confd": confd}
         ways["rendered beside another environment"] = {"render": True, "confd": confd, **other}
-    return {name: [(work(CONFD_CHECK, **args, **more), "-") for _round in range(number)] for name, more in ways.items()}
+    return {
+        name: [(*work(CONFD_CHECK, **args, **more), "-") for _round in range(number)] for name, more in ways.items()
+    }
 
 
 def show(title: str, measured: t.Mapping[str, t.List[Row]]) -> None:
-    rows = [
-        [
-            name,
-            f"{statistics.median(ms for ms, _said in answers):.0f}",
-            f"{max(ms for ms, _said in answers):.0f}",
-            answers[-1][1],
-        ]
-        for name, answers in measured.items()
-    ]
-    bench.show(title, ["step", "median ms", "longest ms", "asked"], rows)
+    rows = []
+    for name, answers in measured.items():
+        walls, used = [row[0] for row in answers], [row[1] for row in answers if row[1] is not None]
+        cpu = f"{statistics.median(used):.0f}" if used else "-"
+        rows.append([name, f"{statistics.median(walls):.0f}", f"{max(walls):.0f}", cpu, answers[-1][2]])
+    bench.show(title, ["step", "median ms", "longest ms", "own CPU ms", "asked"], rows)
 
 
 def main() -> None:
