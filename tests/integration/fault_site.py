@@ -43,7 +43,8 @@ class Center:
         options = f"--bind {CONTROLLER} --port {CENTER_PORT} --dir {folder} --appendonly yes --appendfsync always"
         self.script.write_text(
             f"#!/bin/sh\nredis-server {options} --protected-mode no --save '' --daemonize yes "
-            f"--pidfile {folder}/center.pid --logfile {folder}/center.log >/dev/null\n"
+            f"--pidfile {folder}/center.pid --logfile {folder}/center.log </dev/null >/dev/null 2>&1\n"
+            f"timeout 10 sh -c 'until redis-cli -h {CONTROLLER} -p {CENTER_PORT} ping | grep -q PONG; do sleep 0.05; done' 2>/dev/null\n"
         )
         self.script.chmod(0o755)
         self.kill_shell = f"kill -9 $(cat {folder}/center.pid)"
@@ -77,7 +78,7 @@ class Play:
                 command, cwd=cwd, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
 
-    def end(self, ok: bool | None = None, timeout: float = 120) -> Run:
+    def end(self, ok: bool | None = None, timeout: float = 280) -> Run:
         """Wait for its end; `ok` as in Site.play."""
         try:
             code = self.process.wait(timeout)
@@ -141,7 +142,7 @@ class FaultSite(Site):
         self.environments[env] = hosts
         given = {
             "config_center": {"backend": "redis", "nodes": [f"{CONTROLLER}:{CENTER_PORT}"], "address": CONTROLLER},
-            "docker_connection": {"timeout": 8},
+            "docker_connection": {"timeout": 5},
             "lock_lease": "4s",
             **more,
         }

@@ -121,6 +121,15 @@ def _taken_back(task: Task, actual: Actual, candidate: Container, base: Containe
     back = recover.revert(task.job, actual, start=True).current
     if back is None:
         raise SlipwayError(f"{task.engine.host}: container {base.described()} disappeared meanwhile.")
+    doubt = swap.doubts(task.job, back)
+    if doubt:
+        raise SlipwayError(
+            f"{task.engine.host}: {task.wanted.name} went back to container {back.described()}, but {doubt}. It is left as it "
+            "is; look at it now.",
+            changed=True,
+            action="rolled_back",
+            container=facts.of(back),
+        )
     return Outcome("rolled_back", task.facts_now(back), None, before, after)
 
 

@@ -346,7 +346,7 @@ def _bring_back(job: Job, old: Container, new: Container, serving: bool) -> str:
     if serving:
         _insist(lambda: engine.start(old.id))
         steps.step("restarted")
-        doubt = _doubt(job, old)
+        doubt = doubts(job, old)
     arm(job, old, own_policy(old, new) if old.restart_policy["Name"] == "no" else old.restart_policy)
     steps.step("rearmed")
     if old.name != job.wanted.name:
@@ -359,7 +359,7 @@ def _bring_back(job: Job, old: Container, new: Container, serving: bool) -> str:
     return f"Reverted: the old container {old.described()} runs again."
 
 
-def _doubt(job: Job, old: Container) -> str:
+def doubts(job: Job, old: Container) -> str:
     """What speaks against the old container serving again, or nothing. It is asked what any release can answer."""
     spec = replace(job.wanted.gate.of_any_release(), soak=min(job.wanted.gate.soak, REVERT_SOAK))
     try:

@@ -75,4 +75,5 @@ def perform(act):
         os.mkdir(act["mark"])
     except FileExistsError:
         return
-    subprocess.run(act["run"], shell=True, check=True, stdin=subprocess.DEVNULL, timeout=120)
+    null = subprocess.DEVNULL
+    subprocess.run(act["run"], shell=True, check=True, stdin=null, stdout=null, stderr=null, timeout=120)

@@ -177,3 +177,14 @@ def test_a_port_that_another_container_has_is_no_reason_to_restart_anything(engi
 
     failing(engine, "start", SlipwayError(TAKEN), only=taken)
     assert "dockerd" not in run(**options("2"))["msg"]
+
+
+def test_gone_back_to_one_that_does_not_stay_up(engine, run):
+    """What served before needs something that is gone by now: that it was started is not that it serves."""
+    deployed(run, "1")
+    assert run(**options("bad"), failure_action="stop")["action"] == "stopped"
+    current(engine)["Config"]["Env"][0] = "V=bad now"
+    result = run(**BACK)
+    assert result["action"] == "rolled_back"
+    assert "the container is exited, exit code 3. It is left as it is; look at it now." in result["msg"]
+    assert list(engine.named()) == ["webapi"]
