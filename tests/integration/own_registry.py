@@ -12,6 +12,7 @@ import io
 import json
 import random
 import socket
+import ssl
 import subprocess
 import tarfile
 import time
@@ -25,39 +26,47 @@ from ansible_collections.slipway.delivery.plugins.module_utils.registry.client i
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.manifest import Descriptor, Manifest
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.create_server((host, 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
-def own_registry(folder: Path, **storage: t.Any) -> t.Iterator[str]:
-    """distribution with its storage below `folder`, answering at the address that comes back; `storage` is more of that section."""
-    address = f"127.0.0.1:{free_port()}"
+def own_registry(
+    folder: Path, tls: t.Optional[t.Tuple[str, str, str]] = None, host: str = "127.0.0.1", **storage: t.Any
+) -> t.Iterator[str]:
+    """distribution with its storage below `folder`, answering at the address that comes back.
+
+    `tls` are paths of certificate, key and the authority, `host` is an address of this machine, `storage` is more of that section.
+    """
+    address = f"{host}:{free_port(host)}"
     config = {
         "version": 0.1,
         "log": {"level": "warn"},
         "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}, "delete": {"enabled": True}, **storage},
         "http": {"addr": address},
     }
+    if tls:
+        config["http"]["tls"] = {"certificate": tls[0], "key": tls[1]}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yml").write_text(json.dumps(config))
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
     try:
-        wait_for(f"http://{address}/v2/", process, folder / "log")
+        wait_for(f"{'https' if tls else 'http'}://{address}/v2/", process, folder / "log", tls[2] if tls else None)
         yield address
     finally:
         process.terminate()
         process.wait(10)
 
 
-def wait_for(url: str, process: subprocess.Popen, log: Path, seconds: float = 10) -> None:
+def wait_for(url: str, process: subprocess.Popen, log: Path, ca: t.Optional[str] = None, seconds: float = 10) -> None:
     """Until `url` answers; AssertionError with the log when it does not in time, or the process has ended."""
     end = time.monotonic() + seconds
+    context = ssl.create_default_context(cafile=ca) if ca else None
     while True:
         try:
-            urllib.request.urlopen(url, timeout=2).close()
+            urllib.request.urlopen(url, timeout=2, context=context).close()
         except OSError:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
@@ -73,9 +82,10 @@ def push_image(
     layers: t.Sequence[t.Mapping[str, bytes]],
     config: t.Optional[t.Mapping[str, t.Any]] = None,
     platform: t.Optional[t.Mapping[str, str]] = None,
+    ca_path: t.Optional[str] = None,
 ) -> Manifest:
     """Push an OCI image whose layers hold these files; `config` is its run configuration. What was pushed."""
-    client = RegistryClient(registry, Access(insecure=True))
+    client = RegistryClient(registry, Access(insecure=ca_path is None, ca_path=ca_path))
     try:
         descriptors, diff_ids = [], []
         for files in layers:
