@@ -84,14 +84,29 @@ def push_image(
     platform: t.Optional[t.Mapping[str, str]] = None,
     ca_path: t.Optional[str] = None,
 ) -> Manifest:
-    """Push an OCI image whose layers hold these files; `config` is its run configuration. What was pushed."""
+    """Push an OCI image whose layers hold these files; see `push_layers`."""
+    packed = (gzip.compress(layer_tar(files), 1, mtime=0) for files in layers)
+    return push_layers(registry, repository, tag, packed, config, platform, ca_path)
+
+
+def push_layers(
+    registry: str,
+    repository: str,
+    tag: str,
+    layers: t.Iterable[bytes],
+    config: t.Optional[t.Mapping[str, t.Any]] = None,
+    platform: t.Optional[t.Mapping[str, str]] = None,
+    ca_path: t.Optional[str] = None,
+) -> Manifest:
+    """Push an OCI image of these layers (tars in gzip); `config` is its run configuration. Without a tag, by digest.
+
+    What was pushed.
+    """
     client = RegistryClient(registry, Access(insecure=ca_path is None, ca_path=ca_path))
     try:
         descriptors, diff_ids = [], []
-        for files in layers:
-            content = layer_tar(files)
-            raw = gzip.compress(content, 1, mtime=0)
-            diff_ids.append(f"sha256:{hashlib.sha256(content).hexdigest()}")
+        for raw in layers:
+            diff_ids.append(f"sha256:{hashlib.sha256(gzip.decompress(raw)).hexdigest()}")
             descriptors.append(put_blob(client, repository, raw, types.OCI_LAYER_GZIP))
         image = {
             "os": "linux",
