@@ -37,7 +37,7 @@ MANIFESTS = 200
 INSPECTED = 100
 NODES = ("slipway-registry", "slipway-h5")
 CONTROLLER = "10.213.77.1"  # this machine in the lab's network
-_COLD = 'mkdir /tmp/containers && mount -t tmpfs tmpfs /tmp && HOME=/tmp XDG_DATA_HOME=/tmp exec skopeo "$@"'
+_COLD = 'mount -t tmpfs tmpfs /var/lib && exec skopeo "$@"'
 
 
 def skopeo(*arguments: str) -> None:

@@ -9,6 +9,7 @@ import calendar
 import os
 import posixpath
 import stat
+import struct
 import typing as t
 import zipfile
 import zlib
@@ -21,9 +22,12 @@ FOLDER = "folder"
 LINK = "link"
 ARCHIVES = ("war", "jar")
 _NEIGHBOURS = 8
+_LOCAL_HEADER = 30
+_PIECE = 1 << 20
 _WHITEOUT = ".wh."  # OCI image spec, layer.md: such an entry removes its namesake from the layers below
 
 Opener = t.Callable[[], t.BinaryIO]
+Feed = t.Callable[[t.Callable[[bytes], object]], None]
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Entry:
 
     `path` is relative to the artifact (later to the image's root), with "/" between names and none at either end.
     `mode` is the permission bits the image will have, `mtime` seconds since 1970 (for the image's date only: no layer
-    carries it), `target` a link's text. `open` opens the content of a file, as often as it is called.
+    carries it), `target` a link's text. `open` opens the content of a file, as often as it is called. `raw`, which files of
+    archives have, gives the bytes that decide the content as they are stored, to any function.
     """
 
     path: str
@@ -42,6 +47,7 @@ class Entry:
     mtime: int = 0
     target: str = ""
     open: t.Optional[Opener] = field(default=None, compare=False, repr=False)
+    raw: t.Optional[Feed] = field(default=None, compare=False, repr=False)
 
     def content(self) -> t.BinaryIO:
         """A file's content from its beginning; a context manager."""
@@ -184,7 +190,27 @@ def _archive_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -
     def content() -> t.BinaryIO:
         return t.cast(t.BinaryIO, archive.open(info))
 
-    return Entry(name, FILE, info.file_size, 0o644, mtime, open=content)
+    return Entry(name, FILE, info.file_size, 0o644, mtime, open=content, raw=_raw(archive, info))
+
+
+def _raw(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Feed:
+    """How an entry's compressed bytes are read, beside whoever reads the archive as well."""
+
+    def feed(take: t.Callable[[bytes], object]) -> None:
+        descriptor = t.cast(t.BinaryIO, archive.fp).fileno()
+        header = os.pread(descriptor, _LOCAL_HEADER, info.header_offset)
+        # Names and extra fields may differ from those in the directory, so their lengths stand here again.
+        start = info.header_offset + _LOCAL_HEADER + sum(struct.unpack("<HH", header[-4:].rjust(4, b"\0")))
+        end = start + info.compress_size
+        take(f"{info.compress_type} {info.CRC} {info.compress_size}\n".encode())
+        while start < end:
+            piece = os.pread(descriptor, min(_PIECE, end - start), start)
+            if not piece:
+                raise EOFError(f"{info.filename} ends before its time")
+            take(piece)
+            start += len(piece)
+
+    return feed
 
 
 def _archive_time(info: zipfile.ZipInfo) -> int:

@@ -29,9 +29,10 @@ from .compress import ZSTD, require_method
 from .config import Added, Settings
 from .contents import Contents, Placement, image_content_md5, open_contents, place
 from .layering import Layer
+from .memory import Memory
 from .names import Names
 from .options import Order, resolve_created
-from .pack import Measured, Packed, as_oci, layer_type, measure, method_of
+from .pack import Measured, Packed, as_oci, layer_type, measure, method_of, recall, remember
 from .previous import newest_tag
 from .push import Destination, in_parallel
 from .report import Stopwatch, artifact_facts, image_view, layer_facts
@@ -62,6 +63,7 @@ class Work:
     base_client: RegistryClient
     contents: Contents
     watch: Stopwatch
+    memory: Memory
     base_digest: str = ""
     created: str = ""
     created_counts: bool = False
@@ -87,8 +89,9 @@ def build_layers(order: Order, target: RegistryClient, base_client: RegistryClie
     """
     require_method(order.compression)
     watch = Stopwatch()
-    with open_contents(order) as contents:
-        work = Work(order, context, target, base_client, contents, watch)
+    memory = Memory(dry=context.check_mode)
+    with open_contents(order, memory) as contents:
+        work = Work(order, context, target, base_client, contents, watch, memory)
         work.created, work.created_counts = resolve_created(order.created, contents.newest(), os.environ, time.time())
         watch.lap("artifact")
         work.base_digest = base.base_digest(base_client, order.base)
@@ -120,7 +123,15 @@ def _build(work: Work) -> Result:
 
 def _measured(work: Work, layers: t.Sequence[Layer]) -> t.List[Measured]:
     with work.context.progress.meter(f"compare with {work.order.image}", sum(layer.bytes for layer in layers)) as meter:
-        return in_parallel(lambda layer: measure(layer, meter.add), layers)
+
+        def one(layer: Layer) -> Measured:
+            key, measured = recall(layer, work.memory)
+            if measured is None:
+                measured = measure(layer, meter.add)
+                remember(key, measured, work.memory)
+            return measured
+
+        return in_parallel(one, layers)
 
 
 def source_digest(order: Order, contents: Contents, base_digest: str, created: str) -> str:
@@ -293,6 +304,8 @@ def _bring_layer(work: Work, destination: Destination, layer: Layer, measured: t
     if measured and old:
         return Made(layer, measured, old.digest, old.size, True)
     packed: Packed = destination.bring_layer(layer, work.order.compression)
+    if measured is None:
+        remember(recall(layer, work.memory)[0], packed.measured, work.memory)
     return Made(layer, packed.measured, packed.digest, packed.size, packed.digest in work.known)
 
 

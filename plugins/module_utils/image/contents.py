@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from ..common.errors import ParameterError
 from . import jar_manifest, layering
 from .artifact import FILE, FOLDER, LINK, Artifact, Entry, clean_name, file_entry, open_artifact, parents, scan_folder
-from .checksums import Sums, content_md5, file_sums, tree_sums
+from .checksums import Sums, content_md5, remembered_sums, tree_sums
 from .layering import Layer
+from .memory import Memory
 from .options import ExtraFiles, Findings, Order
 
 _BOOT_DEST = "/app"
@@ -72,7 +73,7 @@ class Placement:
     entrypoint: t.Optional[t.Tuple[str, ...]] = None
 
 
-def open_contents(order: Order) -> Contents:
+def open_contents(order: Order, memory: Memory) -> Contents:
     """Read artifact and files. ParameterError tells of everything that is missing or may not go into an image."""
     findings = Findings()
     artifact = findings.take(open_artifact, order.artifact, order.folder) if order.artifact else None
@@ -81,7 +82,7 @@ def open_contents(order: Order) -> Contents:
     try:
         if findings.messages:
             raise findings.error()
-        contents = Contents(artifact, artifact_sums(artifact) if artifact else None, extras, warnings)
+        contents = Contents(artifact, artifact_sums(artifact, memory) if artifact else None, extras, warnings)
         if artifact is not None and artifact.form == "jar":
             contents.manifest = jar_manifest.parse_manifest(artifact.text(jar_manifest.PATH) or "")
             contents.libraries = _libraries(artifact.path, contents.manifest)
@@ -92,9 +93,9 @@ def open_contents(order: Order) -> Contents:
         raise
 
 
-def artifact_sums(artifact: Artifact) -> Sums:
+def artifact_sums(artifact: Artifact, memory: Memory) -> Sums:
     """An archive's own checksums, a folder's by its content."""
-    return tree_sums(artifact.entries)[0] if artifact.form == "folder" else file_sums(artifact.path)
+    return tree_sums(artifact.entries)[0] if artifact.form == "folder" else remembered_sums(artifact.path, memory)
 
 
 def _extra(item: ExtraFiles, warnings: t.List[str]) -> Extra:

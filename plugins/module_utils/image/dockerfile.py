@@ -24,6 +24,7 @@ from .base import Image
 from .checksums import Sums, tree_sums
 from .contents import artifact_sums
 from .docker_build import Build, Engine, context_entries
+from .memory import Memory
 from .names import Names
 from .options import Findings, further_tags, image_reference, start_folder, texts, wrong_method
 from .report import Stopwatch, artifact_facts, image_view
@@ -93,7 +94,7 @@ def build_dockerfile(
     what cannot be known beforehand, so they always build. In check mode nothing is built or pushed.
     """
     watch = Stopwatch()
-    artifact = _artifact(order)
+    artifact = _artifact(order, Memory(dry=context.check_mode))
     source = source_digest(order.build, context_entries(order.build))
     names = Names(target, order.image, order.tags, order.overwrite, context.check_mode)
     work = _Work(order, names, context, artifact, source, names.existing())
@@ -146,12 +147,12 @@ class _Work:
         }
 
 
-def _artifact(order: DockerfileOrder) -> t.Optional[t.Dict[str, t.Any]]:
+def _artifact(order: DockerfileOrder, memory: Memory) -> t.Optional[t.Dict[str, t.Any]]:
     """Checksums of what the Dockerfile copies, for the ledger; it is part of the context, not of this method."""
     if not order.artifact:
         return None
     with open_artifact(order.artifact, order.folder) as artifact:
-        sums: Sums = artifact_sums(artifact)
+        sums: Sums = artifact_sums(artifact, memory)
         return artifact_facts(artifact.path, sums, tree_sums(artifact.entries)[0].md5)
 
 

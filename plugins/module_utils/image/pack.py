@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 
 from ..common.errors import SlipwayError
 from ..registry import manifest as types
+from .artifact import FILE
 from .compress import GZIP, NONE, ZSTD, compressor
 from .layering import Layer
-from .tarball import tar_pieces
+from .memory import Memory
+from .tarball import tar_pieces, with_parents
 
 # Layers up to this many bytes stay in memory until they are uploaded; larger ones go to the temporary folder.
+_FORMAT = b"slipway.delivery layer 1\n"  # another one whenever tarball.py makes other streams
 IN_MEMORY = 8 * 1024 * 1024
 _OCI = {GZIP: types.OCI_LAYER_GZIP, NONE: types.OCI_LAYER, ZSTD: types.OCI_LAYER_ZSTD}
 _DOCKER = {GZIP: types.DOCKER_LAYER_GZIP, NONE: types.DOCKER_LAYER}
@@ -57,6 +60,37 @@ def measure(layer: Layer, count: t.Optional[Count] = None) -> Measured:
         if count:
             count(len(piece))
     return Measured(f"sha256:{diff.hexdigest()}", md5s)
+
+
+def fingerprint(layer: Layer) -> t.Optional[str]:
+    """A digest that two layers share only if their content is the same; None where finding it is no quicker than measuring.
+
+    It is taken over what is stored in an archive, so nothing is unpacked. Unlike a diff_id it may differ for equal content.
+    """
+    digest = hashlib.blake2b(_FORMAT, digest_size=32)  # as strong as sha256, and twice as fast where no processor helps
+    for entry in with_parents(layer.entries):
+        digest.update(f"{entry.kind} {entry.mode:o} {entry.size} {entry.target!r} {entry.path!r}\n".encode())
+        if entry.kind == FILE:
+            if entry.raw is None:
+                return None
+            try:
+                entry.raw(digest.update)
+            except (OSError, EOFError):
+                return None  # reading the content tells what is wrong with it
+    return digest.hexdigest()
+
+
+def recall(layer: Layer, memory: Memory) -> t.Tuple[t.Optional[str], t.Optional[Measured]]:
+    """The layer's fingerprint, and what it measured when this machine read the same before."""
+    key = fingerprint(layer)
+    found = memory.get("layers", key) if key else None
+    return key, Measured(found["diff_id"], found["md5s"]) if found else None
+
+
+def remember(key: t.Optional[str], measured: Measured, memory: Memory) -> None:
+    """Keep what a layer of this fingerprint measured."""
+    if key:
+        memory.put("layers", key, {"diff_id": measured.diff_id, "md5s": dict(measured.md5s)})
 
 
 def pack(layer: Layer, method: str, out: t.Optional[t.IO[bytes]], count: t.Optional[Count] = None) -> Packed:

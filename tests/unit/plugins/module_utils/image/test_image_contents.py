@@ -29,6 +29,7 @@ from ansible_collections.slipway.delivery.plugins.module_utils.image.contents im
 )
 from ansible_collections.slipway.delivery.plugins.module_utils.image.docker_build import Build, context_entries
 from ansible_collections.slipway.delivery.plugins.module_utils.image.layering import Layer
+from ansible_collections.slipway.delivery.plugins.module_utils.image.memory import Memory
 from ansible_collections.slipway.delivery.plugins.module_utils.image.names import Names
 from ansible_collections.slipway.delivery.plugins.module_utils.image.options import ExtraFiles, Order
 from ansible_collections.slipway.delivery.plugins.module_utils.image.pack import measure, pack
@@ -65,7 +66,7 @@ def archive(path, members):
 
 
 def placed(folder, artifact, dest=None, env=None, files=()):
-    with open_contents(order(folder, artifact, files)) as contents:
+    with open_contents(order(folder, artifact, files), Memory(dry=True)) as contents:
         return place(contents, dest, env or {})
 
 
@@ -143,7 +144,8 @@ def test_extra_files(tmp_path):
 
 def test_everything_that_is_missing_is_told_at_once(tmp_path):
     with pytest.raises(ParameterError) as raised:
-        open_contents(order(tmp_path, "no.war", [ExtraFiles("/none/a", "/a", None), ExtraFiles("/none/b", "/b", None)]))
+        files = [ExtraFiles("/none/a", "/a", None), ExtraFiles("/none/b", "/b", None)]
+        open_contents(order(tmp_path, "no.war", files), Memory(dry=True))
     for name in ("no.war", "/none/a", "/none/b"):
         assert name in raised.value.msg
 
@@ -157,11 +159,15 @@ def test_a_file_over_a_folder_of_another_layer_is_refused(tmp_path):
 
 def test_folders_that_are_links_in_most_bases_are_warned_of(tmp_path):
     (tmp_path / "f").write_text("x")
-    with open_contents(order(tmp_path, None, [ExtraFiles(str(tmp_path / "f"), "/bin/f", None)])) as contents:
+    with open_contents(
+        order(tmp_path, None, [ExtraFiles(str(tmp_path / "f"), "/bin/f", None)]), Memory(dry=True)
+    ) as contents:
         place(contents, None, {})
         assert len(contents.warnings) == 1
         assert "name /usr/bin instead" in contents.warnings[0]
-    with open_contents(order(tmp_path, None, [ExtraFiles(str(tmp_path / "f"), "/usr/bin/f", None)])) as contents:
+    with open_contents(
+        order(tmp_path, None, [ExtraFiles(str(tmp_path / "f"), "/usr/bin/f", None)]), Memory(dry=True)
+    ) as contents:
         place(contents, None, {})
         assert contents.warnings == []
 
@@ -214,7 +220,7 @@ def test_the_source_digest_sees_every_input(tmp_path):
         archive(tmp_path / "a.war", {"x": content})
         values = {"artifact": "a.war", "files": [ExtraFiles(str(tmp_path / "f"), "/f", None)], **changed}
         wanted = order(tmp_path, **values)
-        with open_contents(wanted) as contents:
+        with open_contents(wanted, Memory(dry=True)) as contents:
             return source_digest(wanted, contents, base, created)
 
     reference = digest()
@@ -241,7 +247,7 @@ def test_the_source_digest_sees_the_jars_beside_a_jar(tmp_path):
     def digest(content):
         (tmp_path / "lib" / "a.jar").write_bytes(content)
         wanted = order(tmp_path, "m.jar")
-        with open_contents(wanted) as contents:
+        with open_contents(wanted, Memory(dry=True)) as contents:
             return source_digest(wanted, contents, "sha256:1", "")
 
     assert digest(b"one") == digest(b"one") != digest(b"two")
