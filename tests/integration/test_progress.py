@@ -77,7 +77,7 @@ def test_a_promotion_by_mounts_moves_nothing_and_says_nothing(registry):
     assert (result["bytes_transferred"], lines) == (0, [])
 
 
-def test_layers_that_are_built_and_pushed(registry, tmp_path):
+def test_layers_that_are_built_and_pushed(registry, tmp_path, monkeypatch):
     archive = war(tmp_path / "app.war", {"WEB-INF/lib/a.jar": noise(SIZE, seed=3), "index.html": b"x"})
     options = {"image": f"{registry}/it/built:1", "base": f"{registry}/it/progress:1", "artifact": str(archive)}
     result, lines = told(APP_IMAGE, **options, dest="/srv")
@@ -85,6 +85,7 @@ def test_layers_that_are_built_and_pushed(registry, tmp_path):
     assert percents(lines, f"push {registry}/it/built:1")[-1] == 100
     assert result["bytes_uploaded"] > SIZE
     war(tmp_path / "app.war", {"WEB-INF/lib/a.jar": noise(SIZE, seed=3), "index.html": b"y"})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # a machine that has never read it
     _result, lines = told(APP_IMAGE, **options, dest="/srv")
     assert rise(percents(lines, f"compare with {registry}/it/built:1"))
     assert told(APP_IMAGE, **options, dest="/srv")[1] == []

@@ -129,6 +129,8 @@ def _measured(work: Work, layers: t.Sequence[Layer]) -> t.List[Measured]:
             if measured is None:
                 measured = measure(layer, meter.add)
                 remember(key, measured, work.memory)
+            else:
+                meter.add(layer.bytes)
             return measured
 
         return in_parallel(one, layers)
