@@ -131,7 +131,8 @@ def lists(rows: bench.Rows, registry: str, rounds: int) -> None:
 
         def inspect() -> None:
             for number in range(INSPECTED):
-                skopeo(
+                bench.tool(
+                    "skopeo",
                     "inspect",
                     "--tls-verify=false",
                     "--format",

@@ -128,6 +128,7 @@ class Transport:
                 attempt += 1
                 continue
             if response.status_code in expect:
+                _give_back(method, response)
                 return response
             if response.status_code == 401 and bool(used) not in challenged:
                 final = bool(used and challenged and auth.is_denial(response.headers.get("WWW-Authenticate", "")))
@@ -383,3 +384,9 @@ def _json_object(body: bytes) -> t.Dict[str, t.Any]:
     except ValueError:
         return {}
     return data if isinstance(data, dict) else {}
+
+
+def _give_back(method: str, response: t.Any) -> None:
+    """An answer without a body frees its connection for the next request; closed unread, it would take that along."""
+    if method == "HEAD" or response.status_code == 204 or response.headers.get("Content-Length") == "0":
+        response.raw.drain_conn()

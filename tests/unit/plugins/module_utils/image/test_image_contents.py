@@ -62,7 +62,7 @@ def order(folder, artifact=None, files=(), dest=None, **changed):
 def archive(path, members):
     with zipfile.ZipFile(path, "w") as made:
         for name, content in members.items():
-            made.writestr(name, content)
+            made.writestr(zipfile.ZipInfo(name), content)  # without the time of day, which is in the checksum
 
 
 def placed(folder, artifact, dest=None, env=None, files=()):
