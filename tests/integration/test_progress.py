@@ -101,14 +101,16 @@ def test_an_engine_that_builds_pushes_and_pulls(lab, tmp_path):
         options = {"image": place.image(), "method": "dockerfile", "docker_host": place.engine_url, "insecure": True}
         result, lines = told(APP_IMAGE, **options, context=str(tmp_path))
         assert rise(percents(lines, f"send the context of {place.image()} to {place.engine_url}"))
-        assert f"build {place.image()}: step 3/3, RUN echo said by a step" in lines
+        # Of how many steps is the engine's to say: it counts the labels as one more.
+        step = rf"build {re.escape(place.image())}: step 3/\d, RUN echo said by a step"
+        assert any(re.fullmatch(step, line) for line in lines), lines
         assert f"build {place.image()}: said by a step" in lines
         assert percents(lines, f"push {place.image()}")[-1] == 100
         assert result["bytes_uploaded"] > SIZE
         engine.remove_image(place.image(), force=True)
         options = {"name": place.repository, "docker_host": place.engine_url, "image": place.image(), "state": "pulled"}
         result, lines = told(APP_CONTAINER, **options)
-        assert percents(lines, f"pull {place.image()}")[-1] == 100
+        assert percents(lines, f"pull {place.image().rsplit(':', 1)[0]}@")[-1] == 100, lines
         assert SIZE < result["bytes_pulled"] < SIZE * 1.1
         again, lines = told(APP_CONTAINER, **options)
         assert (again["bytes_pulled"], lines) == (0, [])

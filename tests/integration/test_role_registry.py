@@ -167,7 +167,7 @@ def test_users_come_and_go_without_a_restart(machine):
 def test_a_configuration_that_no_registry_starts_with_is_never_written(machine):
     pid, before = machine.pid, (machine.folder / "etc" / "config.yml").read_text()
     refused = machine.play(registry_options={"storage": {"filesystem": {"rootdirectory": 5}, "s3": {}}}, ok=False)
-    assert "Must provide exactly one storage type" in refused.flat
+    assert "must provide exactly one storage type" in refused.flat
     assert (machine.pid, (machine.folder / "etc" / "config.yml").read_text()) == (pid, before)
 
 

@@ -260,6 +260,8 @@ def _tell_step(lines: t.Iterable[str], meter: Meter) -> None:
     """Which step of the Dockerfile an engine has come to, and the last line that a step said."""
     for line in filter(None, (line.strip() for line in lines)):
         step = _STEP.match(line)
+        if step:
+            meter.set(0, 0)  # what an earlier step pulled is no part of this one
         meter.note(f"step {step.group(1)}, {step.group(2)}" if step else line)
 
 
