@@ -211,7 +211,7 @@ def test_a_taken_lock_is_named_waited_for_and_broken(site):
 def test_a_run_that_lost_its_lock_stops_before_the_next_switch(site):
     site.again("1.6.0", {"after_switch": "steal.task"})
     run = site.deploy(ok=False)
-    assert "Stopped before the next switch, and nothing was taken back" in run.flat
+    assert "Stopped before the next step, and nothing more was taken back" in run.flat
     assert "mallory" in run.flat
     assert site.versions("prod") == ["1.6.0", "1.5.0"]
     site.write_app()
