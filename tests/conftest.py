@@ -34,6 +34,7 @@ settings.register_profile("slipway", deadline=None)
 settings.load_profile("slipway")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n 2 --dist loadgroup` one worker has the lab, test by test as without it, and the other everything else.
 
