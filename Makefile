@@ -24,7 +24,7 @@ demo: setup lab ## the main job, start to end, on real engines, step by step
 
 # The lab's tests one after the other, and beside them everything that needs no lab.
 test: matrix lab ## every test: unit, checks, integration; pytest's summary comes last
-	$(PYTEST) -n 2 --dist loadgroup tests/integration tests/lab/test_life_cycle.py tests/unit tests/checks
+	$(PYTEST) -n 2 --dist loadscope tests/integration tests/lab/test_life_cycle.py tests/unit tests/checks
 
 ## --- the inner loop ---
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLECTIONS = ROOT / ".work" / "collections"
@@ -34,15 +36,17 @@ settings.register_profile("slipway", deadline=None)
 settings.load_profile("slipway")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2 --dist loadgroup` one worker has the lab, test by test as without it, and the other everything else.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """With `-n 2 --dist loadscope` one worker has the lab, test by test as without it, and the other everything else.
 
-    A check's file shares what is dear to make (a copy of the collection, ansible-test's environments): it stays together.
+    Other files stay together too: what is dear to make (ansible-test's environments) is a file's own fixture. The marker
+    xdist_group would say the same, but pytest-xdist 3.8 does not heed it under pytest 9.2.
     """
-    for item in items:
-        folder = item.path.relative_to(ROOT).parts[1]
-        if folder in ("integration", "lab"):
-            item.add_marker(pytest.mark.xdist_group("lab"))
-        elif folder == "checks":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    return Halves(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+class Halves(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return "lab" if file.startswith(("tests/integration/", "tests/lab/")) else file
