@@ -42,7 +42,7 @@ def _note(key: str, marks: t.Sequence[str], environments: int, expected: SecretK
 
 def _cell(found: t.Mapping[str, t.Any], key: str) -> str:
     """A value in quotes, so that blanks are seen; of a secret some digits that are equal where secrets are."""
-    values = found.get("values") or {}
+    values = found.get("settings") or {}
     if key not in values:
         return ""
     value = str(values[key])

@@ -297,7 +297,7 @@ differences:
     only_there: {description: Keys that the environment lacks., returned: always, type: list, elements: str, sample: [/features/suggestions]}
     different: {description: Keys with two values., returned: always, type: list, elements: str, sample: [/db/url]}
     same: {description: Keys with one value., returned: always, type: list, elements: str, sample: [/theme/name]}
-values:
+settings:
   description: The settings, C(<secret>) for secret ones; null without O(compare_word).
   returned: always, unless the options themselves are wrong
   type: dict

@@ -89,7 +89,7 @@ file:
   returned: success
   type: str
   sample: apps/config/webapi/prod.yml
-keys:
+imported:
   description: The keys that were imported.
   returned: success
   type: list

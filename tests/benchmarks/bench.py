@@ -93,14 +93,14 @@ class Rows:
     def add(self, name: str, taken: Cost) -> None:
         self.costs.setdefault(name, []).append(taken)
 
-    def against(self, ours: str, theirs: str, bar: float) -> t.List[str]:
+    def against(self, ours: str, theirs: str, limit: float) -> t.List[str]:
         """One line of the table: medians of both, their ratios, and what the ratio may be at most."""
         (wall, cpu), (their_wall, their_cpu) = (
             [statistics.median(part) for part in zip(*self.costs[name])] for name in (ours, theirs)
         )
         line = [f"{ours} / {theirs}", f"{wall:.3f}", f"{their_wall:.3f}", share(wall / their_wall)]
-        verdict = "yes" if wall / their_wall <= bar else "no"
-        return [*line, share(bar), verdict, f"{cpu:.2f}", f"{their_cpu:.2f}", share(cpu / max(their_cpu, 0.001))]
+        verdict = "yes" if wall / their_wall <= limit else "no"
+        return [*line, share(limit), verdict, f"{cpu:.2f}", f"{their_cpu:.2f}", share(cpu / max(their_cpu, 0.001))]
 
 
 def share(ratio: float) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import gzip
 import random
 import sys
@@ -77,10 +78,10 @@ def promotions(rows: bench.Rows, registry: str, engine: docker.APIClient, rounds
         ours, skopeos, engines = (f"{registry}/{REPOSITORY}/{name}-{index}" for name in ("ours", "skopeo", "engine"))
         answer: t.Dict[str, t.Any] = {}
 
-        def promote(image: str = ours, answer: t.Dict[str, t.Any] = answer) -> None:
-            answer.update(bench.call(REGISTRY_IMAGE, image=f"{image}:1", source=f"{source}:1", insecure=True))
+        def promote(image: str, into: t.Dict[str, t.Any]) -> None:
+            into.update(bench.call(REGISTRY_IMAGE, image=f"{image}:1", source=f"{source}:1", insecure=True))
 
-        rows.add("promote", bench.cost(promote, *NODES))
+        rows.add("promote", bench.cost(functools.partial(promote, ours, answer), *NODES))
         if answer["bytes_transferred"]:
             raise SystemExit("a promotion inside one registry moved layers")
         rows.add(
@@ -122,10 +123,10 @@ def lists(rows: bench.Rows, registry: str, rounds: int) -> None:
     for _round in range(rounds):
         answer: t.Dict[str, t.Any] = {}
 
-        def look(answer: t.Dict[str, t.Any] = answer) -> None:
-            answer.update(bench.call(REGISTRY_IMAGE_INFO, image=f"{registry}/many", tags=True, insecure=True))
+        def look(into: t.Dict[str, t.Any]) -> None:
+            into.update(bench.call(REGISTRY_IMAGE_INFO, image=f"{registry}/many", tags=True, insecure=True))
 
-        rows.add("list 2,000 tags with digests", bench.cost(look))
+        rows.add("list 2,000 tags with digests", bench.cost(functools.partial(look, answer)))
         if len(answer["tags"]) != TAGS or not all(tag["digest"] for tag in answer["tags"]):
             raise SystemExit(f"{len(answer['tags'])} tags instead of {TAGS}")
 

@@ -123,7 +123,7 @@ def registry(
             [program, "serve", str(folder / "registry.json")], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
-        wait_for(host, lambda: process.poll() is None, lambda: (folder / "log").read_text())
+        wait_for(host, lambda: process.poll() is None, (folder / "log").read_text)
         yield Registry(host, folder, process)
     finally:
         process.terminate()

@@ -123,7 +123,7 @@ def test_the_deployer_killed_at_random_times(line, noted):
             work = {
                 "swap": lambda wanted=wanted: line.deploy(wanted),
                 "bad swap": lambda wanted=wanted: line.deploy(wanted, command=["sh", "-c", "exit 3"]),
-                "rollback": lambda: line.app.back(),
+                "rollback": line.app.back,
             }[kind]
             proven = {good, kept}
             struck += killed_after(dice.uniform(0.0, 1.1 * tried), work)

@@ -186,7 +186,11 @@ def test_a_tag_that_moves_while_blobs_go_over(places):
     source.image("app", "1")
     other = destination.image("app", "other", layers=(b"other",))
     moves = [lambda: destination.put("app", other, "1")]
-    near.faults.append(Fault("GET .*/blobs/", then=lambda: moves.pop()()))
+
+    def move_once():
+        moves.pop()()
+
+    near.faults.append(Fault("GET .*/blobs/", then=move_once))
     refused = copy(source, destination, overwrite=False)
     assert refused["failed"] and "while this task was copying" in refused["msg"]
     assert destination.digest("app", "1") == other.digest

@@ -280,10 +280,10 @@ def _side_by_side(params: Params, here: t.Optional[Side]) -> Result:
     """What several runs, each for one environment, need to be compared afterwards."""
     word = params["compare_word"]
     if not word or here is None:
-        return {"values": None, "fingerprints": None}
+        return {"settings": None, "fingerprints": None}
     mask = Mask(here.secret, here.values)
     shown = {key: mask.value(key, value) for key, value in sorted(here.values.items())}
-    return {"values": shown, "fingerprints": compare.fingerprints(here.values, word)}
+    return {"settings": shown, "fingerprints": compare.fingerprints(here.values, word)}
 
 
 def _allowed(names: t.Iterable[str]) -> t.Set[str]:

@@ -67,7 +67,7 @@ def run(params: Params, context: Context) -> Result:
     return {
         "changed": changed,
         "file": str(dest),
-        "keys": sorted(values),
+        "imported": sorted(values),
         "variables": variables,
         "findings": [each.as_dict() for each in found],
         "table": table(found).splitlines(),

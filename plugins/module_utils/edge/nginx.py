@@ -205,7 +205,8 @@ def _title(pid: int) -> str:
 def _run(command: t.Sequence[str]) -> t.Tuple[int, str]:
     """Exit code and output of a command, without a shell. NginxError when it cannot be run or does not end."""
     try:
-        done = subprocess.run(
+        # run_command belongs to AnsibleModule, which this package does not know.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

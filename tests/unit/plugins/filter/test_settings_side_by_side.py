@@ -13,7 +13,7 @@ from ansible_collections.slipway.delivery.plugins.module_utils.confd.compare imp
 
 def checked(values, secrets=()):
     shown = {key: "<secret>" if key in secrets else value for key, value in values.items()}
-    return {"values": shown, "fingerprints": fingerprints(values, "a word")}
+    return {"settings": shown, "fingerprints": fingerprints(values, "a word")}
 
 
 TEST = checked({"/same": "1", "/url": "u ", "/p": "pa55", "/q": "one", "/only": "x", "/long": "y" * 50}, ("/p", "/q"))
@@ -47,7 +47,7 @@ def test_secrets_are_told_apart_and_not_shown():
 
 def test_everything_and_long_values():
     found = rows(everything=True)
-    assert sorted(found) == sorted(TEST["values"]) and found["/same"]["note"] == ""
+    assert sorted(found) == sorted(TEST["settings"]) and found["/same"]["note"] == ""
     assert len(found["/long"]["test"]) == 42 and found["/long"]["test"].endswith('…"')
 
 

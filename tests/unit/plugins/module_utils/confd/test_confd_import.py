@@ -123,7 +123,7 @@ def test_a_properties_file_with_a_secret(run, tmp_path):
     assert not (tmp_path / "out").exists()
     result = run("a.properties", PROPERTIES, **args)
     assert foretold == result and result["changed"]
-    assert result["keys"] == ["/db/password", "/db/pool", "/db/url", "/text"]
+    assert result["imported"] == ["/db/password", "/db/pool", "/db/url", "/text"]
     assert result["variables"] == {"webapi_db_password": "/db/password"}
     assert [(found["key"], found["check"]) for found in result["findings"]] == [
         ("/db/pool", "blank"),
@@ -148,13 +148,13 @@ def test_a_file_that_is_there_stays_unless_forced(run, tmp_path):
     refused = run("b.env", "A_B=2\n", separator="_", lower=True)
     assert refused["failed"] and "is there already" in refused["msg"]
     forced = run("b.env", None, separator="_", lower=True, force=True)
-    assert forced["changed"] and forced["keys"] == ["/a/b"] and "c:" in forced["diff"]["before"]
+    assert forced["changed"] and forced["imported"] == ["/a/b"] and "c:" in forced["diff"]["before"]
     assert yaml.load((tmp_path / "out" / "x.yml").read_text(), Loader) == {"a": {"b": "2"}}
 
 
 def test_lists_numbers_and_a_part_of_the_file(run, tmp_path):
     result = run("a.yml", "app: {b: 1.10, c: [x, true], seven: '007'}\nother: 1\n", prefix="/app")
-    assert result["keys"] == ["/b", "/c/0", "/c/1", "/seven"]
+    assert result["imported"] == ["/b", "/c/0", "/c/1", "/seven"]
     assert yaml.load((tmp_path / "out" / "x.yml").read_text(), Loader) == {
         "b": "1.1",
         "c": {"0": "x", "1": "true"},

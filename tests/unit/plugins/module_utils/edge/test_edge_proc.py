@@ -56,7 +56,10 @@ def test_connections_to_a_server_are_counted(family, address):
         server.bind((address, 0))
         server.listen()
         port = server.getsockname()[1]
-        count = lambda: nginx.connections(os.getpid(), [(address, port), ("192.0.2.1", port)])  # noqa: E731
+
+        def count():
+            return nginx.connections(os.getpid(), [(address, port), ("192.0.2.1", port)])
+
         assert count() == 0
         with socket.create_connection((address, port)) as one, socket.create_connection((address, port)):
             assert count() == 2
