@@ -104,7 +104,7 @@ options:
     default: []
   compare_word:
     description:
-      - A secret word, the same in several tasks. Each then returns RV(values) and RV(fingerprints), by which the settings of
+      - A secret word, the same in several tasks. Each then returns RV(settings) and RV(fingerprints), by which the settings of
         several environments can be compared without showing a secret.
     type: str
   start:
