@@ -8,12 +8,14 @@ test_app_container_crash.py kills the deployer at every step.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import threading
 import time
 
+import docker
 import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.engine import steps, swap
 from engine_helper import App
@@ -127,7 +129,7 @@ def test_the_deployer_killed_at_random_times(line, noted):
             }[kind]
             proven = {good, kept}
             struck += killed_after(dice.uniform(0.0, 1.1 * tried), work)
-            versions = {env_version(line.app, part) for part in line.app.ours()}
+            versions = set(seen(line).values())
             assert versions & proven, f"{story}: nothing that can serve is left"
             again = dice.random() < 0.5 and kind != "bad swap"
             good = wanted if again else good
@@ -154,8 +156,17 @@ def env_version(app, part):
     return int(next(value for value in env if value.startswith("V="))[3:-1])
 
 
+def seen(line):
+    """{part: version}; asked again while the engine is still at what the killed deployer had asked of it."""
+    for _try in range(50):
+        with contextlib.suppress(docker.errors.NotFound):
+            return {part: env_version(line.app, part) for part in line.app.ours()}
+        time.sleep(0.1)
+    raise AssertionError(f"the containers keep changing: {line.app.ours()}")
+
+
 def version_kept(line):
-    return env_version(line.app, ".previous") if ".previous" in line.app.ours() else None
+    return seen(line).get(".previous")
 
 
 @pytest.mark.parametrize("step", REPLACE)
@@ -258,18 +269,23 @@ def test_dockerd_killed_in_a_request(line, write, monkeypatch, engine_up, noted)
         assert relay.fired.is_set()
         assert result["failed"]
         lab("start", "h4")
-        again = line.deploy(wanted)
-        if again.get("failed"):  # an engine that was killed at the wrong instant keeps the port for itself
-            assert "Restart its dockerd" in again["msg"]
+        stories = []
+        for _run in range(3):
+            again = line.deploy(wanted)
+            if not again.get("failed"):
+                break
+            # An engine that was killed at the wrong instant keeps the port, or a container's process, for itself.
+            assert "Restart its dockerd" in again["msg"] or "already exists" in again["msg"], again
+            stories.append(again["msg"])
             lab("stop", "h4")
             lab("start", "h4")
-        line.finishes(wanted)
+        line.settled(wanted)
     assert version_kept(line) == good
     noted(
         SECTION,
         "dockerd is killed while it creates, updates, stops, starts or renames a container (what it did is anybody's guess)",
-        "the next run said that dockerd holds the port and wants a restart, the one after it finished it"
-        if again.get("failed")
+        "the next run said that dockerd holds the port or the container's process; after its restart a run finished it"
+        if stories
         else "the next run finished it",
         prober.outage,
     )
