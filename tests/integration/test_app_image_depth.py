@@ -23,12 +23,11 @@ COLLECTIONS = Path(__file__).resolve().parents[2] / ".work" / "collections"
 LARGE = 150_000_000
 GROWTH = 60_000_000  # bytes that a build may take on top of a Python that has its imports
 MEASURE = """
-import json, resource, sys
+import json, sys
+from peak_memory import peak
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.slipway.delivery.plugins.module_utils.common.operation import Context
 from ansible_collections.slipway.delivery.plugins.module_utils.image.app_image import APP_IMAGE
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()
 params = ArgumentSpecValidator(APP_IMAGE.spec.options).validate(json.loads(sys.argv[1])).validated_parameters
 result = APP_IMAGE.execute(params, Context())
@@ -121,7 +120,11 @@ def test_an_image_is_never_whole_in_memory(registry, tmp_path):
         "dest": "/srv",
     }
     command = [sys.executable, "-c", MEASURE, json.dumps(options)]
-    environment = {"PYTHONPATH": str(COLLECTIONS), "XDG_CACHE_HOME": str(tmp_path / "cache"), "PATH": "/usr/bin:/bin"}
+    environment = {
+        "PYTHONPATH": f"{COLLECTIONS}:{Path(__file__).parent}",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PATH": "/usr/bin:/bin",
+    }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     message, uploaded, growth = json.loads(done.stdout)
