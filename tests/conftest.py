@@ -28,8 +28,18 @@ def _link_checkout() -> None:
     os.symlink(ROOT, link, target_is_directory=True)
 
 
+def _take_a_lab() -> None:
+    """Each pytest-xdist worker has a lab of its own, so that one may break what another one's tests need."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    os.environ["SLIPWAY_LAB"] = str(int(os.environ.get("SLIPWAY_LAB") or 1) + int(worker.removeprefix("gw")))
+
+
 _link_checkout()
+_take_a_lab()
 sys.path.insert(0, str(COLLECTIONS))
+
+# Minutes each, and nothing to share.
+EACH_TEST_ALONE = ("tests/checks/test_sanity.py", "tests/checks/test_other_cores.py")
 
 # Whether an example is quick says more about a busy machine than about the code; every wait in the code is bounded.
 settings.register_profile("slipway", deadline=None)
@@ -38,15 +48,11 @@ settings.load_profile("slipway")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
-    """With `-n 2 --dist loadscope` one worker has the lab, test by test as without it, and the other everything else.
-
-    Other files stay together too: what is dear to make (ansible-test's environments) is a file's own fixture. The marker
-    xdist_group would say the same, but pytest-xdist 3.8 does not heed it under pytest 9.2.
-    """
-    return Halves(config, log) if config.getvalue("dist") == "loadscope" else None
+    """With `--dist loadscope` a file is one worker's, as what is dear to make is a file's own fixture."""
+    return Files(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
-class Halves(LoadScopeScheduling):
+class Files(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
-        return "lab" if file.startswith(("tests/integration/", "tests/lab/")) else file
+        return nodeid if file in EACH_TEST_ALONE else file

@@ -9,17 +9,24 @@ import json
 import os
 import shlex
 import subprocess
+from collections.abc import Iterator
 
 import pytest
-from lab_command import LAB
+from lab_command import LAB, layout
 
 
 @pytest.fixture(scope="session")
-def lab() -> dict[str, str]:
-    """The lab, brought up if it is not, as the KEY=VALUE facts that it prints of itself."""
+def lab() -> Iterator[dict[str, str]]:
+    """The lab, brought up if it is not, as the KEY=VALUE facts that it prints of itself.
+
+    The first lab stays up for the next run; another one that was brought up for this run goes down with it.
+    """
+    found_up = layout.RUN.exists()
     subprocess.run([*LAB, "up"], check=True)
     printed = subprocess.run([*LAB, "env"], check=True, capture_output=True, text=True).stdout
-    return dict(word.split("=", 1) for word in shlex.split(printed))
+    yield dict(word.split("=", 1) for word in shlex.split(printed))
+    if layout.NUMBER > 1 and not found_up:
+        subprocess.run([*LAB, "down"], check=True)
 
 
 @pytest.fixture(scope="session")

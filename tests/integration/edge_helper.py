@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import docker
+from lab_command import layout
 from site_helper import HOSTS, REGISTRY, Site
 
 # Ends at the first signal, whatever it is doing: only a drained container loses no request. /slow takes two seconds.
@@ -50,7 +51,7 @@ class EdgeSite(Site):
         self.edge = {
             "conf_dir": lab["LAB_EDGE_CONF"],
             "pid_file": lab["LAB_EDGE_PID"],
-            "nginx": f"nsenter --net=/run/netns/slipway-edge nginx -c {run}/nginx.conf -p {run}",
+            "nginx": f"nsenter --net=/run/netns/{layout.EDGE.namespace} nginx -c {run}/nginx.conf -p {run}",
             "listen": [f"{port} deferred"],
             "drain": "10s",
             "quiesce": "2500ms",

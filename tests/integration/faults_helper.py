@@ -17,10 +17,10 @@ from pathlib import Path
 
 import docker
 from image_helper import ok, task
-from lab_command import LAB, ROOT
+from lab_command import LAB, ROOT, layout
 
 PROBER = Path(__file__).with_name("prober.py")
-CONTROLLER = "10.213.77.1"  # the controller's foot in the lab's network: what listens here is seen by the hosts
+CONTROLLER = layout.CONTROLLER  # the controller's foot in the lab's network: what listens here is seen by the hosts
 
 
 def lab(*words: str) -> None:

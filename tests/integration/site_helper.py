@@ -19,11 +19,12 @@ import docker
 import redis
 import requests
 import yaml
+from lab_command import NETWORK, layout
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".work" / "collections"
-REGISTRY = "10.213.77.2:5000"
-HOSTS = {f"h{number}": f"10.213.77.1{number}" for number in range(1, 6)}
+REGISTRY = layout.REGISTRY_ADDRESS
+HOSTS = {host.name: host.address for host in layout.HOSTS}
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
@@ -150,7 +151,7 @@ class Site:
         (self.folder / "apps" / "config" / f"{file}.yml").write_text(yaml.safe_dump(keys))
 
     def write_environment(self, env: str, hosts: list[str], promote_from: str = "", **more: object) -> None:
-        redis = f"10.213.77.2{1 + list(self.environments).index(env)}"
+        redis = f"{NETWORK}.2{1 + list(self.environments).index(env)}"
         variables = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
@@ -244,7 +245,7 @@ class Site:
     def clean(self) -> None:
         """Remove this site's containers and images from every host, and its settings from every config centre."""
         for number in range(1, 4):
-            center = redis.Redis(host=f"10.213.77.2{number}")
+            center = redis.Redis(host=f"{NETWORK}.2{number}")
             for key in center.scan_iter(f"*{self.name}*"):
                 center.delete(key)
             center.close()

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.engine.app_container import APP_CONTAINER
 from ansible_collections.slipway.delivery.plugins.module_utils.engine.app_container_info import APP_CONTAINER_INFO
 from engine_helper import App, call
+from lab_command import NETWORK
 
 pytestmark = pytest.mark.lab
 
@@ -102,7 +103,7 @@ def test_plain_to_the_tls_port(lab):
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ("tcp://10.213.77.14:2399", "Connection refused"),
+        (f"tcp://{NETWORK}.14:2399", "Connection refused"),
         ("tcp://no-such-host.invalid:2375", "no-such-host.invalid"),
         ("unix:///no/such.sock", "No engine listens on this socket"),
         ("tcp://", "is no engine's address"),

@@ -23,6 +23,7 @@ from ansible_collections.slipway.delivery.plugins.module_utils.registry import m
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
 from image_helper import CONTENT_MD5, Place, failure, ok, task, war
+from lab_command import layout
 
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".work" / "collections"
 pytestmark = [pytest.mark.lab]
@@ -385,7 +386,7 @@ def test_bad_input_changes_nothing_and_says_what_to_do(place, options, tmp_path)
         ({"base": f"{place.registry}/base/busybox@sha256:{'0' * 64}"}, "There is no image"),
         ({"dest": None}, "sets no CATALINA_HOME"),
         ({"dest": "relative"}, "dest: 'relative' must be an absolute path"),
-        ({"base": "10.213.77.1:9/x:1"}, "10.213.77.1:9"),
+        ({"base": f"{layout.CONTROLLER}:9/x:1"}, f"{layout.CONTROLLER}:9"),
         ({"created": "yesterday"}, "created: 'yesterday'"),
         ({"image": f"{place.registry}/UPPER:1"}, "upper case"),
         ({"files": [{"src": str(tmp_path / "x"), "dest": "/srv/app"}, {"src": "/none", "dest": "/y"}]}, "/none"),

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
 from image_helper import Place, task, war
+from lab_command import layout
 
 pytestmark = [pytest.mark.lab]
 
@@ -131,7 +132,7 @@ def test_a_failing_step_tells_the_daemons_message_and_the_last_output(place, opt
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("FROM 10.213.77.2:5000/base/nothing:1\n", "manifest unknown"),
+        (f"FROM {layout.REGISTRY_ADDRESS}/base/nothing:1\n", "manifest unknown"),
         ("FORM scratch\n", "FORM"),
         ("FROM scratch\nCOPY nothing /\n", "nothing"),
         ("", "cannot be empty"),
@@ -224,4 +225,5 @@ def test_a_build_that_takes_too_long_ends_by_its_deadline(place, options, folder
 
 
 def test_an_engine_that_is_not_there(options):
-    assert "tcp://10.213.77.1:9" in failure(**{**options, "docker_host": "tcp://10.213.77.1:9"})["msg"]
+    nobody = f"tcp://{layout.CONTROLLER}:9"
+    assert nobody in failure(**{**options, "docker_host": nobody})["msg"]

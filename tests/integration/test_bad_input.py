@@ -8,7 +8,8 @@ from __future__ import annotations
 import docker
 import pytest
 import yaml
-from site_helper import HOSTS, Site
+from lab_command import NETWORK
+from site_helper import HOSTS, REGISTRY, Site
 
 pytestmark = [pytest.mark.lab]
 
@@ -108,19 +109,19 @@ def test_a_key_that_the_template_reads_and_the_environment_lacks(site):
 def test_a_host_that_does_not_answer(site):
     inventory = site.folder / "inventory" / "test.yml"
     good = inventory.read_text()
-    inventory.write_text(good.replace(HOSTS["h2"], "10.213.77.99"))
+    inventory.write_text(good.replace(HOSTS["h2"], f"{NETWORK}.99"))
     site.write_app(container={**site.app()["container"], "timeout": 3})
     run = site.play("deploy", env="test", app=site.name, ok=False)
     inventory.write_text(good)
     site.write_app()
-    assert "10.213.77.99" in run.flat
+    assert f"{NETWORK}.99" in run.flat
     assert "Traceback" not in run.output
 
 
 def test_a_port_that_is_taken(site):
     client = docker.DockerClient(base_url=f"tcp://{HOSTS['h2']}:2375")
     other = client.containers.run(
-        "10.213.77.2:5000/base/busybox:1", ["sleep", "60"], name="it-bad-port", ports={"8080/tcp": 18083}, detach=True
+        f"{REGISTRY}/base/busybox:1", ["sleep", "60"], name="it-bad-port", ports={"8080/tcp": 18083}, detach=True
     )
     try:
         site.write_app(container={**site.app()["container"], "ports": ["18083:8080"]})

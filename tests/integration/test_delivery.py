@@ -14,6 +14,7 @@ import docker
 import pytest
 import redis
 import requests
+from lab_command import NETWORK
 from site_helper import HOSTS, REGISTRY, ROOT, Site
 
 CORES = sorted(path.parent for path in ROOT.glob(".cache/venvs/core-*/bin/ansible-playbook"))
@@ -32,7 +33,7 @@ def site(tmp_path_factory, lab_confd):
 
 def snapshot(site: Site, env: str) -> dict:
     """Everything that a command could write: registry, engines, config centre, ledger, files."""
-    center = redis.Redis(host=f"10.213.77.2{1 + list(site.environments).index(env)}")
+    center = redis.Redis(host=f"{NETWORK}.2{1 + list(site.environments).index(env)}")
     keys = {key: center.get(key) for key in sorted(center.scan_iter("*", _type="string"))}
     engines = {address: engine_facts(address, site.name) for address in HOSTS.values()}
     files = {

@@ -16,6 +16,7 @@ from ansible_collections.slipway.delivery.plugins.filter.edge_server import edge
 from ansible_collections.slipway.delivery.plugins.module_utils.edge.edge_upstream import EDGE_UPSTREAM
 from edge_helper import SERVER
 from engine_helper import GATE, App, call
+from lab_command import layout
 from load_helper import Load
 
 pytestmark = pytest.mark.lab
@@ -38,7 +39,7 @@ class Edge:
             "name": "it-edge-moves",
             "conf_dir": lab["LAB_EDGE_CONF"],
             "pid_file": lab["LAB_EDGE_PID"],
-            "nginx": f"nsenter --net=/run/netns/slipway-edge nginx -c {run}/nginx.conf -p {run}",
+            "nginx": f"nsenter --net=/run/netns/{layout.EDGE.namespace} nginx -c {run}/nginx.conf -p {run}",
             "listen": [f"{PORT} deferred"],
             "quiesce": "2500ms",
             "drain": "10s",

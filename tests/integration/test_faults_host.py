@@ -9,19 +9,19 @@ import contextlib
 import os
 import subprocess
 import uuid
-from pathlib import Path
 
 import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.engine import steps
 from engine_helper import App
 from faults_helper import Prober, Relay, foreigner, image_of, kill_now, lab, remove
 from image_helper import Place
+from lab_command import layout
 
 pytestmark = pytest.mark.lab
 
 SECTION = "One host and what it depends on"
 LAYER = 3 << 20
-DISK = Path("/var/lib/slipway-lab/h4/docker")
+DISK = layout.node("h4").data / "docker"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 import redis
 import requests
 from docker.errors import DockerException
-from lab_command import LAB
+from lab_command import LAB, NETWORK
 
 pytestmark = pytest.mark.lab
 
@@ -331,10 +331,10 @@ def test_up_refuses_a_network_that_somebody_else_uses(lab):
     before = processes()
     subprocess.run(["ip", "link", "add", "notours0", "type", "bridge"], check=True)
     try:
-        subprocess.run(["ip", "addr", "add", "10.213.77.200/32", "dev", "notours0"], check=True)
+        subprocess.run(["ip", "addr", "add", f"{NETWORK}.200/32", "dev", "notours0"], check=True)
         refused = lab_command("up")
         assert refused.returncode == 1
-        assert "10.213.77.200/32 on notours0" in refused.stderr
+        assert f"{NETWORK}.200/32 on notours0" in refused.stderr
         assert processes() == before
     finally:
         subprocess.run(["ip", "link", "delete", "notours0"], check=True)

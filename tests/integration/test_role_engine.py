@@ -17,11 +17,12 @@ import docker
 import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
+from lab_command import layout
 from own_registry import free_port, own_registry, push_image
 from role_helper import authority, certificate, play_role
 
 pytestmark = [pytest.mark.lab]
-CONTROLLER = "10.213.77.1"  # this machine in the lab's network: Docker checks no certificate of a loopback address
+CONTROLLER = layout.CONTROLLER  # this machine in the lab's network: Docker checks no certificate of a loopback address
 START = """#!/bin/sh
 # As Debian's unit starts it: its own address on the command line, the rest from DOCKER_OPTS and daemon.json.
 set -eu

@@ -10,6 +10,7 @@ import typing as t
 import pytest
 import redis
 from confd_helper import CONFD_CONFIG, CONFD_CONFIG_INFO, execute
+from lab_command import NETWORK
 from site_helper import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.confd]
@@ -28,7 +29,7 @@ def config(site: Site, **more: t.Any) -> dict[str, t.Any]:
 
 
 def center(env: str) -> redis.Redis:
-    return redis.Redis(host={"test": "10.213.77.21", "prod": "10.213.77.22"}[env])
+    return redis.Redis(host=NETWORK + {"test": ".21", "prod": ".22"}[env])
 
 
 def stored(site: Site, env: str) -> dict[str, str]:

@@ -32,6 +32,11 @@ _READY_SECONDS = 60
 
 def up() -> None:
     """start whatever does not run; a second later when all of it does"""
+    with state.locked(state.CACHES):
+        _up()
+
+
+def _up() -> None:
     state.check_folders()
     packages.install()
     network.check()
@@ -87,9 +92,14 @@ def down() -> None:
 
 def clean() -> None:
     """down, and remove the caches too (installed Debian packages stay)"""
-    _stop_all()
-    state.remove_folders(caches=True)
-    say("every trace of the lab is gone; the Debian packages that it installed stay")
+    with state.locked(state.CACHES):
+        users = state.cache_users()
+        _stop_all()
+        state.remove_folders(caches=not users)
+    if users:
+        say(f"the lab is down; its caches stay, since {', '.join(users)} runs on them")
+    else:
+        say("every trace of the lab is gone; the Debian packages that it installed stay")
 
 
 def reset() -> None:

@@ -1,7 +1,11 @@
 # Copyright (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names, addresses and paths of the lab: the one place that knows them, and does nothing."""
+"""Names, addresses and paths of the lab: the one place that knows them, and does nothing.
+
+SLIPWAY_LAB is the lab's number, 1 if it is not set. Labs of other numbers lie beside it, with names and addresses of their own;
+they share the caches, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-BRIDGE = "slipway0"
-SUBNET = "10.213.77.0/24"
-CONTROLLER = "10.213.77.1"
-MARK = "slipway-lab"  # on every bridge, link, namespace, iptables rule and folder of ours
+NUMBER = int(os.environ.get("SLIPWAY_LAB") or 1)
+_SUFFIX = "" if NUMBER == 1 else str(NUMBER)
+_NETWORK = f"10.213.{76 + NUMBER}"
 
-RUN = Path("/run/slipway-lab")  # sockets, keys, process ids, logs
-DATA = Path("/var/lib/slipway-lab")  # disks of the running lab: Docker data roots, registry storage, redis, etcd
+BRIDGE = f"slipway{NUMBER - 1}"
+SUBNET = f"{_NETWORK}.0/24"
+CONTROLLER = f"{_NETWORK}.1"
+MARK = f"slipway-lab{_SUFFIX}"  # on every bridge, link, namespace, iptables rule and folder of ours
+
+RUN = Path("/run") / MARK  # sockets, keys, process ids, logs
+DATA = Path("/var/lib") / MARK  # disks of the running lab: Docker data roots, registry storage, redis, etcd
 CACHE = Path(os.environ.get("SLIPWAY_LAB_CACHE") or "/var/cache/slipway-lab")  # survives `down`
 LOGS = RUN / "log"
 
@@ -38,12 +46,12 @@ class Node:
     @property
     def namespace(self) -> str:
         """Its name for `ip netns`."""
-        return "slipway-" + self.name
+        return f"slipway{_SUFFIX}-{self.name}"
 
     @property
     def link(self) -> str:
         """The bridge's end of its cable (interface names have at most 15 characters)."""
-        return "slw-" + self.address.rsplit(".", 1)[1]
+        return f"slw{_SUFFIX}-" + self.address.rsplit(".", 1)[1]
 
     @property
     def run(self) -> Path:
@@ -61,15 +69,15 @@ class Node:
         return ["nsenter", "--net=/run/netns/" + self.namespace, "--"]
 
 
-HOSTS = tuple(Node(f"h{number}", f"10.213.77.{10 + number}") for number in range(1, 6))
+HOSTS = tuple(Node(f"h{number}", f"{_NETWORK}.{10 + number}") for number in range(1, 6))
 TLS_HOST = SSH_HOST = HOSTS[0]
-REGISTRY = Node("registry", "10.213.77.2")
-ETCD = Node("etcd", "10.213.77.3")
-EDGE = Node("edge", "10.213.77.4")
+REGISTRY = Node("registry", f"{_NETWORK}.2")
+ETCD = Node("etcd", f"{_NETWORK}.3")
+EDGE = Node("edge", f"{_NETWORK}.4")
 REDIS = (
-    Node("redis-test", "10.213.77.21"),
-    Node("redis-staging", "10.213.77.22"),
-    Node("redis-prod", "10.213.77.23"),
+    Node("redis-test", f"{_NETWORK}.21"),
+    Node("redis-staging", f"{_NETWORK}.22"),
+    Node("redis-prod", f"{_NETWORK}.23"),
 )
 NODES = (*HOSTS, REGISTRY, ETCD, EDGE, *REDIS)
 

@@ -16,27 +16,28 @@ from typing import Iterator
 from lab.layout import CACHE, DATA, EDGE, MARK, RUN
 from lab.proc import LabError, say
 
-_MARKER = f".{MARK}"
+_MARKER = ".slipway-lab"
 _RUNNING_CACHE = RUN / "cache"
+CACHES = "slipway-lab caches"
 
 
 @contextmanager
-def locked() -> Iterator[None]:
-    """Hold the machine-wide lock of the lab; waits for another command to end.
+def locked(what: str = MARK) -> Iterator[None]:
+    """Hold a lock of this machine: the lab's own, or that of the CACHES; waits for another command to end.
 
     A name in the abstract socket space: it leaves no file, and the kernel releases it with the process.
     """
     with socket.socket(socket.AF_UNIX) as lock:
-        if not _take(lock):
+        if not _take(lock, what):
             say("another lab command is at work; waiting for it")
-            while not _take(lock):
+            while not _take(lock, what):
                 time.sleep(0.1)
         yield
 
 
-def _take(lock: socket.socket) -> bool:
+def _take(lock: socket.socket, what: str) -> bool:
     try:
-        lock.bind(f"\0{MARK}")
+        lock.bind(f"\0{what}")
     except OSError as exc:
         if exc.errno != errno.EADDRINUSE:
             raise
@@ -82,6 +83,12 @@ def remove_folders(*, caches: bool) -> None:
             if not _ours(folder):
                 raise LabError(f"{folder} does not carry the lab's mark ({_MARKER}): left alone")
             shutil.rmtree(folder)
+
+
+def cache_users() -> list[str]:
+    """The other labs of this machine that run on the same caches, by the name of their folder."""
+    uses = [path for path in RUN.parent.glob("slipway-lab*/cache") if path != _RUNNING_CACHE]
+    return sorted(path.parent.name for path in uses if path.read_text() == str(CACHE))
 
 
 def _ours(folder: Path) -> bool:

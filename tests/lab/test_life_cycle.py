@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab goes away without a trace and comes back as it was.
 
-It takes the lab down, so it stands apart from the tests that share one; it leaves it up.
+It takes the lab down, so it stands apart from the tests that share one; it leaves it as it found it, up or down.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import docker
@@ -19,9 +21,13 @@ import pytest
 import redis
 import requests
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from lab.layout import BRIDGE, DATA, MARK, NODES, RUN, SUBNET, node
+
 pytestmark = pytest.mark.lab
 LAB = [os.environ.get("SLIPWAY_LAB_PYTHON", "/usr/bin/python3"), str(Path(__file__).resolve().parent)]
-OWN_FOLDERS = [Path("/run/slipway-lab"), Path("/var/lib/slipway-lab")]
+NAMESPACES, LINKS = ({getattr(each, name) for each in NODES} for name in ("namespace", "link"))
 MARKER = ".slipway-lab"
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
@@ -43,7 +49,7 @@ def output(*command: str) -> str:
 def groups() -> list[Path]:
     """The lab's control group in every hierarchy that has one."""
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup" in line]
-    return [Path(mount, "slipway-lab") for mount in mounts if Path(mount, "slipway-lab").exists()]
+    return [Path(mount, MARK) for mount in mounts if Path(mount, MARK).exists()]
 
 
 def processes() -> set[str]:
@@ -52,15 +58,19 @@ def processes() -> set[str]:
 
 
 def traces() -> dict[str, list[str]]:
-    """Everything on this machine that carries the lab's name."""
+    """Everything on this machine that is this lab's; another one may run beside it."""
     links = [link["ifname"] for link in json.loads(output("ip", "-json", "link", "show"))]
+    spaces = output("ip", "netns", "list").split()
+    places = {str(RUN), str(DATA), *(f"/run/netns/{name}" for name in NAMESPACES)}
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     return {
-        "interfaces": [name for name in links if name.startswith(("slipway", "slw-"))],
-        "namespaces": [name for name in output("ip", "netns", "list").splitlines() if "slipway" in name],
-        "rules": [line for line in output("iptables", "-S").splitlines() if "slipway" in line],
-        "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if "slipway" in line],
+        "interfaces": [name for name in links if name in {BRIDGE, *LINKS}],
+        "routes": [line for line in output("ip", "route", "show").splitlines() if SUBNET in line],
+        "namespaces": [name for name in spaces if name in NAMESPACES],
+        "rules": [line for line in output("iptables", "-S").splitlines() if {MARK, BRIDGE} & set(line.split())],
+        "mounts": [mount for mount in mounts if any(f"{mount}/".startswith(f"{place}/") for place in places)],
         "groups": [str(group) for group in groups()],
-        "folders": [str(folder) for folder in OWN_FOLDERS if folder.exists()],
+        "folders": [str(folder) for folder in (RUN, DATA) if folder.exists()],
     }
 
 
@@ -114,9 +124,10 @@ def assert_pristine(env: dict[str, str]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _up_before_and_after():
+    before = lab("status").returncode
     assert lab("up").returncode == 0
     yield
-    last = lab("up")
+    last = lab("up" if before == 0 else "down")
     assert last.returncode == 0, last.stderr
 
 
@@ -159,8 +170,8 @@ def test_a_lab_without_its_machines_processes_is_repaired():
     """What an out-of-memory killer or a careless hand leaves: first processes of hosts gone, a namespace and the bridge deleted."""
     pid = Path(facts()["LAB_RUN"], "h4", "init.pid").read_text().strip()
     output("kill", "-KILL", pid)
-    output("ip", "netns", "delete", "slipway-redis-prod")
-    output("ip", "link", "delete", "slipway0")
+    output("ip", "netns", "delete", node("redis-prod").namespace)
+    output("ip", "link", "delete", BRIDGE)
     done = lab("up")
     assert done.returncode == 0, done.stderr
     assert lab("status").returncode == 0
@@ -176,26 +187,27 @@ class TestWhileDown:
     """Refusals and `clean`, each with nothing of the lab running."""
 
     def test_up_refuses_a_bridge_of_its_name_that_is_not_its_own(self):
-        output("ip", "link", "add", "slipway0", "type", "bridge")
+        output("ip", "link", "add", BRIDGE, "type", "bridge")
         try:
             refused = lab("up")
             assert refused.returncode == 1
-            assert "the interface slipway0" in refused.stderr
+            assert f"the interface {BRIDGE}" in refused.stderr
             lab("down")
-            assert "slipway0" in output("ip", "link", "show")
+            assert BRIDGE in output("ip", "link", "show")
         finally:
-            output("ip", "link", "delete", "slipway0")
+            output("ip", "link", "delete", BRIDGE)
 
     def test_up_refuses_a_namespace_of_its_name_that_is_not_its_own(self):
-        output("ip", "netns", "add", "slipway-h3")
+        namespace = node("h3").namespace
+        output("ip", "netns", "add", namespace)
         try:
             refused = lab("up")
             assert refused.returncode == 1
-            assert "the network namespace slipway-h3" in refused.stderr
+            assert f"the network namespace {namespace}" in refused.stderr
             lab("down")
-            assert "slipway-h3" in output("ip", "netns", "list")
+            assert namespace in output("ip", "netns", "list")
         finally:
-            output("ip", "netns", "delete", "slipway-h3")
+            output("ip", "netns", "delete", namespace)
 
     def test_up_refuses_a_cache_folder_with_somebody_elses_files(self, tmp_path):
         (tmp_path / "thesis.txt").write_text("mine")
@@ -214,6 +226,21 @@ class TestWhileDown:
         assert done.returncode == 0, done.stderr
         assert not cache.exists()
         assert traces() == {name: [] for name in traces()}
+
+    def test_clean_leaves_the_cache_that_another_lab_runs_on(self, tmp_path):
+        cache = tmp_path / "cache"
+        cache.mkdir()
+        (cache / MARKER).touch()
+        other = Path("/run/slipway-lab99")
+        other.mkdir()
+        try:
+            (other / "cache").write_text(str(cache))
+            done = lab("clean", SLIPWAY_LAB_CACHE=str(cache))
+            assert done.returncode == 0, done.stderr
+            assert "its caches stay, since slipway-lab99 runs on them" in done.stderr
+            assert cache.exists()
+        finally:
+            shutil.rmtree(other)
 
     def test_a_user_who_is_not_root_is_told_so(self):
         refused = subprocess.run(["setpriv", "--reuid=65534", *LAB, "up"], capture_output=True, text=True, check=False)
