@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
@@ -51,4 +52,4 @@ def core(request: pytest.FixtureRequest) -> cores.Core:
 @pytest.fixture(scope="session")
 def checkout_copy() -> Path:
     """The collection under a path that tools accept, without anything that the checks or a developer left behind."""
-    return trees.collection_copy("checks")
+    return trees.collection_copy("-".join(["checks", *filter(None, [os.environ.get("PYTEST_XDIST_WORKER")])]))

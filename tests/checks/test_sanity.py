@@ -12,27 +12,29 @@ import pytest
 from toolbox import cores, run, sanity, trees, venvs
 
 
-@pytest.fixture(scope="module")
-def outputs(request):
-    """What ansible-test says on each core that is asked for: each takes minutes, mostly of one CPU.
+def output_of(core):
+    """What ansible-test says on that core: minutes, mostly of one CPU."""
+    venv = venvs.for_core(core)
+    tree = trees.collection_copy(f"sanity-{core.series}")
+    return run.run(sanity.command(venv), cwd=tree, env=sanity.environment(venv, tree), timeout=3600)
 
-    Two at a time, or one where another pytest worker keeps the other CPU busy.
-    """
+
+@pytest.fixture(scope="module")
+def answer(request):
+    """Asks ansible-test of a core: two cores at a time, or one where another pytest worker keeps the other CPU busy."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        yield output_of
+        return
     asked = {
         item.callspec.params["core"] for item in request.session.items if "test_sanity.py::test_sanity[" in item.nodeid
     }
-
-    def output(core):
-        venv = venvs.for_core(core)
-        tree = trees.collection_copy(f"sanity-{core.series}")
-        return run.run(sanity.command(venv), cwd=tree, env=sanity.environment(venv, tree), timeout=3600)
-
-    with ThreadPoolExecutor(max_workers=1 if "PYTEST_XDIST_WORKER" in os.environ else 2) as pool:
-        yield {core: pool.submit(output, core) for core in cores.matrix() if core in asked}
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        running = {core: pool.submit(output_of, core) for core in cores.matrix() if core in asked}
+        yield lambda core: running[core].result()
 
 
-def test_sanity(core, outputs, passes):
-    output = passes(outputs[core].result)
+def test_sanity(core, answer, passes):
+    output = passes(lambda: answer(core))
     # ansible-test only warns, and ends with 0, when a test could not run.
     unexpected = [line for line in output.splitlines() if sanity.unexpected_warning(line)]
     if unexpected:

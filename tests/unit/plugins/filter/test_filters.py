@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.slipway.delivery.plugins.filter.app_environments import app_environments
 from ansible_collections.slipway.delivery.plugins.filter.environments import environments
 from ansible_collections.slipway.delivery.plugins.filter.hook_findings import hook_findings
 from ansible_collections.slipway.delivery.plugins.filter.rollout_verdict import rollout_verdict
@@ -81,27 +80,6 @@ def test_a_table_pads_and_keeps_every_word():
 
 def test_a_table_without_rows_has_headings():
     assert text_table([], ["started_at"]) == ["STARTED AT"]
-
-
-@pytest.mark.parametrize(
-    ("text", "environments"),
-    [
-        ("app: {environments: [test, prod], container: {env: {A: '{{ not_known_yet }}'}}}", ["test", "prod"]),
-        ("app: {environments: [1]}", ["1"]),
-        ("app:\n  secret: !vault |\n    $ANSIBLE_VAULT;1.1;AES256\n  environments: [test]\n", ["test"]),
-        ("app: {environments: test}", []),
-        ("app: 5", []),
-        ("[]", []),
-        ("", []),
-    ],
-)
-def test_where_an_app_runs_is_read_without_templating(text, environments):
-    assert app_environments(text) == environments
-
-
-def test_an_app_file_that_is_not_yaml():
-    with pytest.raises(AnsibleFilterError, match="not YAML"):
-        app_environments("app: [")
 
 
 def test_hooks_that_are_all_right(tmp_path):
