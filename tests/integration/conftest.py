@@ -68,3 +68,22 @@ def fault_site(lab: dict[str, str], lab_confd: str, tmp_path_factory: pytest.Tem
         yield site
     finally:
         site.close()
+
+
+@pytest.fixture(scope="session")
+def edge_site(lab: dict[str, str], tmp_path_factory: pytest.TempPathFactory):
+    """A site behind the lab's nginx, on h3 and h5, with versions 1.0.0, which runs, and 1.1.0; new containers start first."""
+    from edge_helper import EdgeSite
+    from fault_site import Breakable
+
+    class Site(Breakable, EdgeSite):
+        pass
+
+    site = Site(lab, tmp_path_factory.mktemp("edge"), "edgefaults", 18301, ["h3", "h5"], strategy="start_first")
+    try:
+        site.play("build", app=site.name, version="1.0.0")
+        site.play("build", app=site.name, version="1.1.0")
+        site.play("deploy", env="prod", app=site.name, version="1.0.0")
+        yield site
+    finally:
+        site.clean()

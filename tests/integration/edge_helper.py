@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from pathlib import Path
 
 import docker
@@ -100,6 +101,21 @@ class EdgeSite(Site):
         """The addresses that the edge's file sends requests to."""
         lines = self.conf.read_text().splitlines()
         return [line.split()[1].rstrip(";") for line in lines if line.startswith("    server ") and "down;" not in line]
+
+    def version(self) -> str:
+        """What the edge answers with."""
+        with urllib.request.urlopen(f"{self.url}/", timeout=5) as answer:
+            return answer.read().decode().split()[0]
+
+    def other(self) -> str:
+        return "1.1.0" if self.version() == "1.0.0" else "1.0.0"
+
+    def containers_of(self, host: str) -> list[dict]:
+        """The engine's facts of the app's containers on one host, the stopped ones too."""
+        client = docker.DockerClient(base_url=f"tcp://{HOSTS[host]}:2375")
+        found = client.containers.list(all=True, filters={"label": [f"slipway.app={self.name}"]})
+        client.close()
+        return [container.attrs for container in found]
 
     def clean(self) -> None:
         for host in self.environments["prod"]:

@@ -71,7 +71,7 @@ class Center:
 class Play:
     """A play that runs beside the test, with everything that it started."""
 
-    def __init__(self, site: FaultSite, command: list[str], env: dict[str, str], cwd: Path) -> None:
+    def __init__(self, site: Site, command: list[str], env: dict[str, str], cwd: Path) -> None:
         self.log = site.folder / f"play-{time.monotonic_ns()}.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -114,7 +114,36 @@ def descendants(pid: int) -> list[int]:
     return sorted(set(found))
 
 
-class FaultSite(Site):
+class Breakable(Site):
+    """A site whose plays run beside the test, and are broken at chosen instants."""
+
+    sabotages = 0
+
+    def write_source(self) -> None:
+        super().write_source()
+        (self.folder / "ansible.cfg").write_text(
+            f"[defaults]\ncallback_plugins = {CALLBACKS}\ncallbacks_enabled = saboteur\n"
+        )
+
+    def begin(
+        self, playbook: str, *arguments: str, acts: list[dict] = (), prefix: list[str] = (), cwd=None, **variables
+    ) -> Play:
+        """Start a play; `acts` as the callback plugin saboteur has them."""
+        command, env = self.command(playbook, *arguments, **variables)
+        if acts:
+            self.sabotages += 1
+            plan = self.folder / f"sabotage-{self.sabotages}.json"
+            plan.write_text(json.dumps(list(acts)))
+            env["SLIPWAY_SABOTAGE"] = str(plan)
+        return Play(self, [*prefix, *command], {**env, "HOME": str(cwd or self.folder)}, cwd or self.folder)
+
+    def reached(self, name: str) -> tuple[dict, Path]:
+        """An act that stops a play until it is killed or the file is removed, and the file that says it is there."""
+        mark = self.folder / f"reached-{name}"
+        return {"run": f"touch {mark}; while [ -e {mark} ]; do sleep 0.05; done"}, mark
+
+
+class FaultSite(Breakable):
     """One environment `prod` on h1, h2 and h4, one host first; its config centre is `center`."""
 
     def __init__(self, folder: Path, name: str, port: int, confd: str, hosts: list[str]) -> None:
@@ -123,16 +152,12 @@ class FaultSite(Site):
         self.greeting = ""  # in the settings as files have them
         self.greetings: dict[str, str] = {}  # by config revision
         super().__init__(folder, name, port, {"prod": hosts}, confd)
-        self.sabotages = 0
 
     # -- files -----------------------------------------------------------------------------------------------------
     def write_source(self) -> None:
         super().write_source()
         start = self.source / "start.sh"
         start.write_text(start.read_text().replace("configCenter:6379", f"configCenter:{CENTER_PORT}"))
-        (self.folder / "ansible.cfg").write_text(
-            f"[defaults]\ncallback_plugins = {CALLBACKS}\ncallbacks_enabled = saboteur\n"
-        )
 
     def write_app(self, **changes: object) -> None:
         container = {**self.app()["container"], "gate": GATE, "stop_timeout": 1}
@@ -165,19 +190,10 @@ class FaultSite(Site):
         return folder
 
     # -- plays -----------------------------------------------------------------------------------------------------
-    def begin(
-        self, playbook: str, *arguments: str, acts: list[dict] = (), prefix: list[str] = (), cwd=None, **variables
-    ) -> Play:
-        """Start a play; `acts` as the callback plugin saboteur has them."""
-        command, env = self.command(playbook, *arguments, **variables)
-        if acts:
-            self.sabotages += 1
-            plan = self.folder / f"sabotage-{self.sabotages}.json"
-            plan.write_text(json.dumps(list(acts)))
-            env["SLIPWAY_SABOTAGE"] = str(plan)
+    def begin(self, playbook: str, *arguments: str, **more) -> Play:
         if (self.folder / "ledger.db").exists():
             self.greets()
-        return Play(self, [*prefix, *command], {**env, "HOME": str(cwd or self.folder)}, cwd or self.folder)
+        return super().begin(playbook, *arguments, **more)
 
     def deploy(self, version: str, ok: bool | None = True, **more) -> Run:
         return self.begin("deploy", env="prod", app=self.name, version=version, **more).end(ok)
@@ -195,11 +211,6 @@ class FaultSite(Site):
 
     def rollback(self, ok: bool | None = True, **more) -> Run:
         return self.begin("rollback", env="prod", app=self.name, **more).end(ok)
-
-    def reached(self, name: str) -> tuple[dict, Path]:
-        """An act that stops a play until it is killed or the file is removed, and the file that says it is there."""
-        mark = self.folder / f"reached-{name}"
-        return {"run": f"touch {mark}; while [ -e {mark} ]; do sleep 0.05; done"}, mark
 
     # -- where everything stands -----------------------------------------------------------------------------------
     def ledger(self, query: str, *values: object) -> list[tuple]:

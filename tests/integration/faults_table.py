@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes docs/faults.md from a run of the tests that break things: `python3 tests/integration/faults_table.py`.
+"""Writes docs/faults.md from a run of the tests that break things: `.venv/bin/python tests/integration/faults_table.py`.
 
 The tests note what they did (`conftest.noted`) in the file that SLIPWAY_FAULTS names, when there is such a variable.
 `--from FILE` takes the notes of a run that was made before.
@@ -20,7 +20,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "faults.md"
-TESTS = sorted(str(path.relative_to(ROOT)) for path in Path(__file__).parent.glob("test_faults_*.py"))
+TESTS = [
+    str(path.relative_to(ROOT))
+    for pattern in ("test_defects*.py", "test_faults_*.py")
+    for path in sorted(Path(__file__).parent.glob(pattern))
+]
 HEAD = """# What was broken, and what became of it
 
 Every line is a fault that the tests inject for real in the [lab](../tests/lab/README.md): real Docker engines, a real registry, a
@@ -32,7 +36,7 @@ that asks about 60 times a second: from the first request that failed to the fir
 (a dockerd that was killed is started again by the test, which takes it a second or two). A swap without an edge and without any
 fault has an outage too: stopping the old container and starting the new one.
 
-This page is written by the test run: `python3 tests/integration/faults_table.py`.
+This page is written by the test run: `.venv/bin/python tests/integration/faults_table.py`.
 """
 
 
@@ -75,7 +79,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(given or f"{folder}/notes")
         if not given:
-            command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "pytest", "-q", *TESTS]
+            command = [sys.executable, "-m", "pytest", "-q", *TESTS]
             done = subprocess.run(command, cwd=ROOT, env={**os.environ, "SLIPWAY_FAULTS": str(notes)}, check=False)
             if done.returncode:
                 print("the page is left as it is: a test failed", file=sys.stderr)

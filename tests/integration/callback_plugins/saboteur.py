@@ -15,7 +15,7 @@ short_description: Breaks things at a chosen instant
 description:
   - Reads the file that E(SLIPWAY_SABOTAGE) names, a list of acts. Each has C(run), a shell command, done once, at C(task), before
     the first task whose name begins so; or at C(method) of the engine that C(host) is in the address of, C(when) V(before) or
-    V(after) it.
+    V(after) it. With C(of) V(Nginx) it is a method of the edge's nginx. An act whose command fails fails the method too.
   - C(patience) in an act is how long a revert waits for an engine that does not answer, in seconds.
 """
 
@@ -25,8 +25,11 @@ import os
 import subprocess
 
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.slipway.delivery.plugins.module_utils.edge.nginx import Nginx
 from ansible_collections.slipway.delivery.plugins.module_utils.engine import swap
 from ansible_collections.slipway.delivery.plugins.module_utils.engine.engine import Engine
+
+TARGETS = {"Engine": Engine, "Nginx": Nginx}
 
 
 class CallbackModule(CallbackBase):
@@ -47,7 +50,8 @@ class CallbackModule(CallbackBase):
             act["mark"] = f"{path}.{number}"
             swap.REVERT_PATIENCE = act.get("patience", swap.REVERT_PATIENCE)
             if "method" in act:
-                setattr(Engine, act["method"], surrounded(getattr(Engine, act["method"]), act))
+                target = TARGETS[act.get("of", "Engine")]
+                setattr(target, act["method"], surrounded(getattr(target, act["method"]), act))
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         for act in self._acts:
@@ -57,11 +61,11 @@ class CallbackModule(CallbackBase):
 
 def surrounded(method, act):
     @functools.wraps(method)
-    def around(engine, *args, **kwargs):
-        there = act["host"] in engine.host
+    def around(target, *args, **kwargs):
+        there = act.get("host", "") in getattr(target, "host", "")
         if there and act.get("when") == "before":
             perform(act)
-        result = method(engine, *args, **kwargs)
+        result = method(target, *args, **kwargs)
         if there and act.get("when") == "after":
             perform(act)
         return result
