@@ -107,6 +107,7 @@ class Actual:
     candidate: t.Optional[Container] = None
     restoring: t.Optional[Container] = None
     kept: t.Optional[Container] = None
+    older: t.Optional[Container] = None
     strays: t.Tuple[Container, ...] = ()
 
     @property
@@ -121,8 +122,14 @@ class Actual:
             return self.kept
         return self.current
 
+    @property
+    def kept_after_revert(self) -> t.Optional[Container]:
+        """What is kept once an interrupted swap has been taken back: what was kept before it."""
+        kept = None if self.kept is self.base else self.kept
+        return self.restoring or kept or self.older
+
     def all(self) -> t.List[Container]:
-        parts = (self.current, self.candidate, self.restoring, self.kept, *self.strays)
+        parts = (self.current, self.candidate, self.restoring, self.kept, self.older, *self.strays)
         return [container for container in parts if container is not None]
 
 
@@ -141,12 +148,15 @@ def read(engine: Engine, name: str, full: bool = False) -> Actual:
     if labels.CURRENT not in parts:
         _fill(engine, parts, labels.CURRENT, labels.part_name(name, labels.CURRENT))
     _add_adopted(engine, parts, name)
+    if labels.OLDER in parts and not {labels.CANDIDATE, labels.RESTORING, labels.KEPT} & set(parts):
+        parts[labels.KEPT] = parts.pop(labels.OLDER)  # whatever became of the others, it can be gone back to
     return Actual(
         name=name,
         current=parts.get(labels.CURRENT),
         candidate=parts.get(labels.CANDIDATE),
         restoring=parts.get(labels.RESTORING),
         kept=parts.get(labels.KEPT),
+        older=parts.get(labels.OLDER),
         strays=strays,
     )
 

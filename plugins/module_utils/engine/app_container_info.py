@@ -23,6 +23,7 @@ PARTS = {
     labels.CANDIDATE: "candidate",
     labels.RESTORING: "restoring",
     labels.KEPT: "previous",
+    labels.OLDER: "older",
 }
 STRAY = "stray"
 _ORDER = (*PARTS.values(), STRAY)
@@ -95,7 +96,7 @@ def _find(engine: Engine, params: Params) -> t.List[Container]:
     for container in listed:
         if any(value and container.labels.get(label) != value for label, value in matching.items()):
             continue
-        if part_of(container) == PARTS[labels.KEPT] and not params["previous"]:
+        if part_of(container) in (PARTS[labels.KEPT], PARTS[labels.OLDER]) and not params["previous"]:
             continue
         attrs = engine.inspect(container.id)
         if attrs is not None:
@@ -104,7 +105,7 @@ def _find(engine: Engine, params: Params) -> t.List[Container]:
 
 
 def part_of(container: Container) -> str:
-    """Which part it plays for its name: current, candidate, restoring, previous; stray under any other name."""
+    """Which part it plays for its name: current, candidate, restoring, previous, older; stray under any other name."""
     name = container.labels[labels.NAME]
     return next((word for part, word in PARTS.items() if container.name == labels.part_name(name, part)), STRAY)
 

@@ -97,7 +97,7 @@ def _apply(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Out
     if not plan.changed and not cleaned:
         return Outcome("none", facts.of(current), facts.previous(actual.kept, True), plan.before, plan.after)
     action = plan.action if plan.changed else "cleaned"
-    kept = None if cleaned else facts.previous(actual.kept, True)
+    kept = facts.previous(actual.kept, True) if task.wanted.keep_previous else None
     return Outcome(action, task.facts_now(current), kept, plan.before, plan.after, gate)
 
 
@@ -139,11 +139,17 @@ def update(task: Task, container: Container, changes: t.Sequence[Change]) -> Non
 
 
 def _clean(task: Task, actual: Actual) -> bool:
-    """Remove the kept container when none is to be kept any more. True if there was one."""
-    if task.wanted.keep_previous or actual.kept is None:
-        return False
-    task.engine.remove(actual.kept.id)
-    return True
+    """Remove what is not to be kept any more. True if there was something."""
+    too_many = _too_many(task, actual)
+    for container in too_many:
+        task.engine.remove(container.id)
+    return bool(too_many)
+
+
+def _too_many(task: Task, actual: Actual) -> t.List[Container]:
+    """The kept container when none is to be kept, and the one before it, which a run left that was killed at its very end."""
+    kept = None if task.wanted.keep_previous else actual.kept
+    return [container for container in (actual.older, kept) if container is not None]
 
 
 def _predicted(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Outcome:
@@ -151,13 +157,15 @@ def _predicted(task: Task, plan: Plan, actual: Actual, choice: images.Choice) ->
     wanted = task.wanted
     if plan.swaps:
         return _predicted_swap(task, plan, actual, choice)
-    cleaned = not wanted.keep_previous and actual.kept is not None
+    # A swap that is taken back first lets what was kept before it be kept again.
+    cleaned = bool(_too_many(task, actual)) and not plan.recovery
     action = "cleaned" if cleaned and not plan.changed else plan.action
     container = plan.base
     expected = facts.of(container) if container else None
     if expected is not None and plan.changed:
         expected = {**expected, "name": wanted.name, "status": "running"}
-    kept = None if cleaned else facts.previous(actual.kept if actual.kept is not container else None, True)
+    there = actual.kept_after_revert if plan.recovery else actual.kept
+    kept = facts.previous(there, True) if wanted.keep_previous else None
     return Outcome(action, expected, kept, plan.before, plan.after)
 
 

@@ -32,8 +32,9 @@ CURRENT = ""
 CANDIDATE = ".next"  # created or started, its gate not passed yet
 RESTORING = ".restoring"  # the kept container on its way back (state rolled_back)
 KEPT = ".previous"  # stopped, ready to go back to
+OLDER = ".older"  # the one kept before, until the swap that keeps another one is done
 TASK = ".task"  # a one-off command (state ran); no part of a swap
-PARTS = (CURRENT, CANDIDATE, RESTORING, KEPT)
+PARTS = (CURRENT, CANDIDATE, RESTORING, KEPT, OLDER)
 
 
 def part_name(name: str, part: str) -> str:

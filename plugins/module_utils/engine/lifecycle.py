@@ -40,7 +40,7 @@ def absent(task: Task) -> Outcome:
     """No container that Slipway made for this name is left, the kept one included; the serving one goes last."""
     actual = read(task.engine, task.wanted.name)
     task.guard(actual)
-    doomed = [c for c in (*actual.strays, actual.kept, actual.restoring, actual.candidate, actual.current) if c]
+    doomed = [c for c in (*actual.strays, actual.older, actual.kept, actual.restoring, actual.candidate, actual.current) if c]
     if not doomed:
         return Outcome("none", None)
     before = {container.name: f"{state_word(container)}, {image_text(container)}" for container in doomed}
@@ -212,8 +212,7 @@ def _recovered(task: Task, actual: Actual, start: bool) -> Actual:
         return actual
     task.warn(found)
     if task.check_mode:
-        kept = None if actual.base is actual.kept else actual.kept
-        return Actual(actual.name, current=actual.base, kept=actual.restoring or kept, strays=actual.strays)
+        return Actual(actual.name, current=actual.base, kept=actual.kept_after_revert, strays=actual.strays)
     return recover.revert(task.job, actual, start)
 
 

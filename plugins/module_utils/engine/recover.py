@@ -28,14 +28,14 @@ def revert(job: Job, actual: Actual, start: bool = True) -> Actual:
         return actual
     swap.refuse_newer(job, ((container.id, container.release) for container in actual.all()))
     try:
-        _revert(job, pending, base, start)
+        _revert(job, actual, pending, base, start)
     except SlipwayError as error:
         error.facts.update(changed=True, action="interrupted")
         raise
     return read(job.engine, job.wanted.name, full=True)
 
 
-def _revert(job: Job, pending: Container, base: t.Optional[Container], start: bool) -> None:
+def _revert(job: Job, actual: Actual, pending: Container, base: t.Optional[Container], start: bool) -> None:
     side_by_side = start and job.wanted.strategy == "start_first"
     if base is not None and side_by_side:
         _bring_back(job, base, pending, start)
@@ -44,7 +44,7 @@ def _revert(job: Job, pending: Container, base: t.Optional[Container], start: bo
     steps.step("reverting")
     if base is not None and not side_by_side:
         _bring_back(job, base, pending, start)
-    swap.put_away(job, pending)
+    swap.put_away(job, actual, pending)
     steps.step("removed")
 
 

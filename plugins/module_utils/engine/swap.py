@@ -4,8 +4,8 @@
 """Replacing a container so that at every instant one is serving or can be started.
 
 The order: create the new one under a temporary name, take the old one's restart policy and stop it, start the new one,
-gate, soak, remove what was kept before, put the old one aside, give the new one the name and its restart policy. The
-rename to the plain name is the commit: a container of that name has passed its gate. Whoever finds another part of the
+gate, soak, put aside what was kept before, and the old one, give the new one the name and its restart policy, remove what was
+kept before. The rename to the plain name is the commit: a container of that name has passed its gate. Whoever finds another part of the
 play filled (labels.CANDIDATE, labels.RESTORING) has found an interrupted swap; recover.py says what becomes of it.
 
 Side by side (start_first) the old one is stopped after the soak. A swap that is to be held ends just before that, with both
@@ -109,7 +109,7 @@ def run(job: Job, actual: Actual, old: t.Optional[Container], new: Container, se
             retire(job, old)
         prove(job, new)
     except SlipwayError as failure:
-        raise failed(job, failure, old, new, serving) from failure
+        raise failed(job, failure, actual, old, new, serving) from failure
     if job.wanted.strategy == "start_first" and holds(job.wanted, old):
         return False
     commit(job, actual, old, new, stopped=job.wanted.strategy == "stop_first")
@@ -233,8 +233,7 @@ def commit(job: Job, actual: Actual, old: t.Optional[Container], new: Container,
     try:
         if old is not None and not stopped:
             retire(job, old)
-        if actual.kept is not None and actual.kept.id not in (new.id, old.id if old else ""):
-            engine.remove(actual.kept.id)
+        before = _put_aside(job, actual, old, new)
         steps.step("cleared")
         if old is not None and old.name != kept_name:
             engine.rename(old.id, kept_name)
@@ -243,8 +242,9 @@ def commit(job: Job, actual: Actual, old: t.Optional[Container], new: Container,
         steps.step("promoted")
         arm(job, new, policy_of(job, new, old))
         steps.step("armed")
-        if old is not None and not wanted.keep_previous:
-            engine.remove(old.id)
+        for container in (before, None if wanted.keep_previous else old):
+            if container is not None:
+                engine.remove(container.id)
         steps.step("discarded")
     except SlipwayError as error:
         raise SlipwayError(
@@ -255,6 +255,22 @@ def commit(job: Job, actual: Actual, old: t.Optional[Container], new: Container,
             timings=job.timings.facts(),
             **away(error),
         ) from error
+
+
+def _put_aside(
+    job: Job, actual: Actual, old: t.Optional[Container], new: Container
+) -> t.Optional[Container]:
+    """Free the kept container's name; what was kept before, to be removed when the swap is done."""
+    kept, older_name = actual.kept, labels.part_name(job.wanted.name, labels.OLDER)
+    if old is None:
+        return actual.older if job.wanted.keep_previous else kept
+    if kept is None or kept.id in (new.id, old.id):
+        return actual.older
+    if actual.older is not None:
+        job.engine.remove(actual.older.id)  # left by a run that was killed when its swap was done
+    if kept.name != older_name:
+        job.engine.rename(kept.id, older_name)
+    return kept
 
 
 def policy_of(job: Job, new: Container, old: t.Optional[Container]) -> t.Dict[str, t.Any]:
@@ -269,13 +285,15 @@ def arm(job: Job, container: Container, policy: t.Mapping[str, t.Any]) -> None:
     job.engine.update(container.id, {"RestartPolicy": dict(policy)})
 
 
-def failed(job: Job, failure: SlipwayError, old: t.Optional[Container], new: Container, serving: bool) -> SlipwayError:
+def failed(
+    job: Job, failure: SlipwayError, actual: Actual, old: t.Optional[Container], new: Container, serving: bool
+) -> SlipwayError:
     """Deal with a failed swap as `failure_action` says; the error to raise, saying why, and what runs now."""
     reason = why.facts(job.engine, new, failure, job.wanted.secrets)
     action = job.wanted.failure_action
     try:
         if action == "rollback":
-            ending = revert(job, old, new, serving)
+            ending = revert(job, actual, old, new, serving)
         elif action == "stop":
             job.engine.stop(new.id, stop_timeout(new.attrs))
             rest = "the old container goes on" if job.wanted.strategy == "start_first" and old else "nothing serves now"
@@ -315,7 +333,7 @@ def _there_now(job: Job) -> t.Optional[t.Dict[str, t.Any]]:
     return facts.of(Container(attrs)) if attrs else None
 
 
-def revert(job: Job, old: t.Optional[Container], new: Container, serving: bool) -> Ending:
+def revert(job: Job, actual: Actual, old: t.Optional[Container], new: Container, serving: bool) -> Ending:
     """Stop the new container, let the old one serve again, and only then take the new one away.
 
     While the new one is there, whoever comes after a crash sees an unfinished swap and goes on from here.
@@ -326,17 +344,20 @@ def revert(job: Job, old: t.Optional[Container], new: Container, serving: bool) 
     text = "It was removed; there was none before it, so nothing runs now."
     if old is not None:
         text = _bring_back(job, old, new, serving)
-    put_away(job, new)
+    put_away(job, actual, new)
     steps.step("removed")
     return Ending("reverted", text)
 
 
-def put_away(job: Job, new: Container) -> None:
-    """Remove the container of a swap that is off; one that was being restored goes back to being kept."""
+def put_away(job: Job, actual: Actual, new: Container) -> None:
+    """Remove the container of a swap that is off; what was kept before it is kept again, also if it was being restored."""
+    kept_name = labels.part_name(job.wanted.name, labels.KEPT)
     if new.name == labels.part_name(job.wanted.name, labels.RESTORING):
-        job.engine.rename(new.id, labels.part_name(job.wanted.name, labels.KEPT))
-    else:
-        job.engine.remove(new.id)
+        job.engine.rename(new.id, kept_name)
+        return
+    if actual.older is not None and actual.kept_after_revert is actual.older:
+        job.engine.rename(actual.older.id, kept_name)
+    job.engine.remove(new.id)
 
 
 def _bring_back(job: Job, old: Container, new: Container, serving: bool) -> str:
