@@ -35,7 +35,7 @@ options:
   name:
     description:
       - The container's name. While a swap goes on there is one with C(.next) or C(.restoring) after the name too, and
-        the kept one has C(.previous).
+        the kept one has C(.previous). Until the swap is done, the one that was kept before has C(.older).
     type: str
     required: true
   state:
@@ -371,6 +371,13 @@ options:
   config_revision:
     description: Revision of the app's settings. Another one than the container's replaces it; without it nothing is compared.
     type: str
+  config_changed:
+    description:
+      - Says that the settings of O(config_revision) were brought only now, and that others were there before.
+      - A container that an interrupted swap left running is then started anew before its gate, as it may have read the others. So is,
+        in any case, one of another O(release).
+    type: bool
+    default: false
   app:
     description: The app's name. It defaults to O(name).
     type: str

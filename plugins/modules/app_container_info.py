@@ -199,6 +199,7 @@ containers:
     part:
       description:
         - V(current) for the container that has the name, V(previous) for the kept one.
+        - V(older) for one that was kept before it, which a swap that was killed at its very end has left; the next one removes it.
         - V(candidate) or V(restoring) for one that a swap, perhaps an interrupted one, is bringing up.
         - V(stray) for one that somebody gave another name.
       returned: success

@@ -78,6 +78,11 @@ def _foresee(task: Task, plan: Plan, actual: Actual) -> None:
     found = recover.story(actual, plan.recovery)
     if found:
         task.warn(found)
+    if plan.recovery == "finish" and actual.pending and planning.begins_anew(task.wanted, actual.pending):
+        task.warn(
+            f"{task.engine.host}: {actual.pending.name} runs already and may have read other settings than those of revision "
+            f"{task.wanted.config_revision}: it is started anew, so that it reads these."
+        )
     if plan.swaps or (plan.action == "started" and plan.base is not None):
         preflight.check(task.engine, task.wanted, actual)
 
@@ -110,6 +115,8 @@ def _swap(task: Task, plan: Plan, actual: Actual, choice: images.Choice) -> Outc
         new, serving = task.pristine(lambda: swap.create(job, choice, old)), old is not None and old.active
     if new is None:
         raise SlipwayError(f"{task.engine.host}: the new container of {task.wanted.name} disappeared meanwhile.")
+    if plan.recovery == "finish" and planning.begins_anew(task.wanted, new):
+        task.pristine(lambda: swap.stop(job, new))
     took_over = swap.run(job, actual, old, new, serving)
     return Outcome(
         plan.action if took_over else HELD,

@@ -75,6 +75,7 @@ class Wanted:
     adopt: bool
     release: t.Optional[int]
     config_revision: t.Optional[str]
+    config_changed: bool
     app: str
     environment: str
 
@@ -159,6 +160,7 @@ def read(params: t.Mapping[str, t.Any]) -> Wanted:
         adopt=params["adopt"],
         release=params["release"],
         config_revision=params["config_revision"],
+        config_changed=params["config_changed"],
         app=params["app"] or params["name"],
         environment=params["environment_name"] or "",
     )

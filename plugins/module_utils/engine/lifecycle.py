@@ -40,7 +40,9 @@ def absent(task: Task) -> Outcome:
     """No container that Slipway made for this name is left, the kept one included; the serving one goes last."""
     actual = read(task.engine, task.wanted.name)
     task.guard(actual)
-    doomed = [c for c in (*actual.strays, actual.older, actual.kept, actual.restoring, actual.candidate, actual.current) if c]
+    doomed = [
+        c for c in (*actual.strays, actual.older, actual.kept, actual.restoring, actual.candidate, actual.current) if c
+    ]
     if not doomed:
         return Outcome("none", None)
     before = {container.name: f"{state_word(container)}, {image_text(container)}" for container in doomed}

@@ -130,6 +130,7 @@ APP_CONTAINER_SPEC = (
             "adopt": {"type": "bool", "default": False},
             "release": {"type": "int"},
             "config_revision": {"type": "str"},
+            "config_changed": {"type": "bool", "default": False},
             "app": {"type": "str"},
             "environment_name": {"type": "str"},
         },

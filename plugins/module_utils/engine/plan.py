@@ -96,6 +96,14 @@ def is_becoming(wanted: Wanted, pending: Container, image: Choice) -> bool:
     return all(change.option == "restart_policy" for change in drift(wanted, pending, image))
 
 
+def begins_anew(wanted: Wanted, pending: Container) -> bool:
+    """True when what an interrupted swap left running cannot be taken as it is: it was made for these settings, but may have read
+    others at its start. They were brought only now, or it is another release's, and between releases they are others."""
+    if wanted.config_revision is None or not pending.active:
+        return False
+    return wanted.config_changed or pending.release != wanted.release
+
+
 def drift(wanted: Wanted, container: Container, image: Choice) -> t.List[Change]:
     """Every difference between what is wanted and this container."""
     changes: t.List[Change] = []

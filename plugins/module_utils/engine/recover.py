@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ..common.errors import SlipwayError
-from . import labels, steps, swap
+from . import kept, labels, steps, swap
 from .actual import Actual, Container, own_policy, read
 from .engine import stop_timeout
 from .swap import Job
@@ -44,7 +44,7 @@ def _revert(job: Job, actual: Actual, pending: Container, base: t.Optional[Conta
     steps.step("reverting")
     if base is not None and not side_by_side:
         _bring_back(job, base, pending, start)
-    swap.put_away(job, actual, pending)
+    kept.put_away(job.engine, actual, pending)
     steps.step("removed")
 
 

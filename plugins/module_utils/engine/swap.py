@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 
 from ..common.deadline import Deadline
 from ..common.errors import ConflictError, ParameterError, SlipwayError, UnreachableError
-from . import facts, labels, payload, preflight, probes, steps, why
+from . import facts, kept, labels, payload, preflight, probes, steps, why
 from .actual import NO_POLICY, Actual, Container, own_policy, release_of
 from .desired import Wanted
 from .engine import Engine, stop_timeout
@@ -233,7 +233,7 @@ def commit(job: Job, actual: Actual, old: t.Optional[Container], new: Container,
     try:
         if old is not None and not stopped:
             retire(job, old)
-        before = _put_aside(job, actual, old, new)
+        before = kept.put_aside(engine, actual, old, new, wanted.keep_previous)
         steps.step("cleared")
         if old is not None and old.name != kept_name:
             engine.rename(old.id, kept_name)
@@ -255,22 +255,6 @@ def commit(job: Job, actual: Actual, old: t.Optional[Container], new: Container,
             timings=job.timings.facts(),
             **away(error),
         ) from error
-
-
-def _put_aside(
-    job: Job, actual: Actual, old: t.Optional[Container], new: Container
-) -> t.Optional[Container]:
-    """Free the kept container's name; what was kept before, to be removed when the swap is done."""
-    kept, older_name = actual.kept, labels.part_name(job.wanted.name, labels.OLDER)
-    if old is None:
-        return actual.older if job.wanted.keep_previous else kept
-    if kept is None or kept.id in (new.id, old.id):
-        return actual.older
-    if actual.older is not None:
-        job.engine.remove(actual.older.id)  # left by a run that was killed when its swap was done
-    if kept.name != older_name:
-        job.engine.rename(kept.id, older_name)
-    return kept
 
 
 def policy_of(job: Job, new: Container, old: t.Optional[Container]) -> t.Dict[str, t.Any]:
@@ -344,20 +328,9 @@ def revert(job: Job, actual: Actual, old: t.Optional[Container], new: Container,
     text = "It was removed; there was none before it, so nothing runs now."
     if old is not None:
         text = _bring_back(job, old, new, serving)
-    put_away(job, actual, new)
+    kept.put_away(engine, actual, new)
     steps.step("removed")
     return Ending("reverted", text)
-
-
-def put_away(job: Job, actual: Actual, new: Container) -> None:
-    """Remove the container of a swap that is off; what was kept before it is kept again, also if it was being restored."""
-    kept_name = labels.part_name(job.wanted.name, labels.KEPT)
-    if new.name == labels.part_name(job.wanted.name, labels.RESTORING):
-        job.engine.rename(new.id, kept_name)
-        return
-    if actual.older is not None and actual.kept_after_revert is actual.older:
-        job.engine.rename(actual.older.id, kept_name)
-    job.engine.remove(new.id)
 
 
 def _bring_back(job: Job, old: Container, new: Container, serving: bool) -> str:

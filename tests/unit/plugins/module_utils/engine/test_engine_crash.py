@@ -187,3 +187,36 @@ def test_other_states_on_what_is_left(monkeypatch, write, done, state):
     assert ("webapi" in named) == (state != "absent")
     if state != "absent":
         assert named["webapi"][1] == ("exited" if state == "stopped" else "running")
+
+
+# With an image and its release as the run that finds it has them; `anew` when it may have read other settings.
+LEFT_RUNNING = [
+    ({"config_revision": "r2", "release": 5}, {}, False),
+    ({"config_revision": "r2", "release": 5}, {"config_changed": True}, True),
+    ({"config_revision": "r2", "release": 6}, {}, True),
+    ({"release": 6}, {"config_changed": True}, False),
+]
+
+
+@pytest.mark.parametrize(("made_for", "more", "anew"), LEFT_RUNNING)
+def test_what_was_left_running_may_have_read_other_settings(monkeypatch, made_for, more, anew):
+    engine = prepared(monkeypatch, "0", "1")
+    assert run_until(engine, monkeypatch, 4, True, **options("2", **{**made_for, "release": 5}))
+    assert engine.named()["webapi.next"] == ("2", "running")
+    wanted = options("2", **made_for, **more)
+
+    foretold = task(engine, monkeypatch, check_mode=True, **wanted)
+    result = task(engine, monkeypatch, **wanted)
+
+    assert (foretold["action"], result["action"]) == ("replaced", "replaced")
+    assert any("is started anew" in warning for warning in foretold["warned"]) == anew
+    assert engine.writes[:2] == (["stop", "start"] if anew else ["start", "rename"])
+    assert_settled(engine, "2")
+
+
+def test_what_was_left_stopped_reads_them_when_it_starts(monkeypatch):
+    engine = prepared(monkeypatch, "0", "1")
+    assert run_until(engine, monkeypatch, 3, True, **options("2", config_revision="r2"))
+    result = task(engine, monkeypatch, **options("2", config_revision="r2", config_changed=True))
+    assert not any("is started anew" in warning for warning in result["warned"])
+    assert_settled(engine, "2")
