@@ -54,7 +54,7 @@ class Run:
 
 class Site:
     """`name` is the app and keeps this site's containers, repositories and keys apart from everybody else's; `port` is
-    the fixed port that its containers publish."""
+    the fixed port that its containers publish; `confd` is the image's confd, and the controller's."""
 
     def __init__(self, folder: Path, name: str, port: int, environments: dict[str, list[str]], confd: str = "") -> None:
         self.folder = folder
@@ -195,6 +195,9 @@ class Site:
             ANSIBLE_HOME=str(self.folder / ".ansible"),
             COLUMNS="400",
         )
+        env.pop("CONFD", None)  # the confd of this site, and none that happens to be set where the tests run
+        if self.confd:
+            env["CONFD"] = self.confd
         return [*command, *arguments], env
 
     def arrive(self, version: str, upto: str) -> None:

@@ -68,6 +68,7 @@ def test_check_and_diff_show_keys_and_files_and_write_nothing(site):
 
 
 def test_all_environments_side_by_side(site):
+    apply(site, "prod", {"greeting": "good evening", "password": "secret-of-prod"})
     site.write_app(config=config(site, expect_different=["/password"]))
     site.write_keys("test", {"greeting": "good morning", "only": "here"})
     before = stored(site, "prod"), stored(site, "test")
@@ -90,6 +91,7 @@ def test_all_environments_side_by_side(site):
 
 def test_deploy_refuses_when_a_key_is_missing_or_should_differ(site):
     site.play("build", app=site.name, version="1.0.0")
+    apply(site, "prod", {"greeting": "good evening", "password": "secret-of-prod"})
     site.write_app(config=config(site, expect_different=["/greeting"], against="prod"))
     site.write_keys("common", {"other": 1})
     site.write_keys("test", {"greeting": "good evening"})
