@@ -153,6 +153,10 @@ options:
     description: Name servers.
     type: list
     elements: str
+  dns_search:
+    description: Domains that short names are looked up in.
+    type: list
+    elements: str
   memory:
     description: Memory limit, a size such as V(512m).
     type: str
@@ -202,6 +206,17 @@ options:
     description: Linux capabilities to take away.
     type: list
     elements: str
+  devices:
+    description: Devices of the host, C(/dev/on/the/host[:/dev/inside][:rwm]).
+    type: list
+    elements: str
+  groups:
+    description: Further groups, names or numbers, that its process is in.
+    type: list
+    elements: str
+  sysctls:
+    description: Kernel parameters of its own namespaces, such as C(net.core.somaxconn).
+    type: dict
   security_opts:
     description: Security options, such as V(no-new-privileges:true).
     type: list

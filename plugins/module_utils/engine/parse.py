@@ -255,6 +255,23 @@ def ulimit(value: str, option: str) -> t.Dict[str, t.Any]:
     return {"name": match.group("name"), "soft": soft, "hard": int(match.group("hard") or soft)}
 
 
+def texts(values: t.Sequence[t.Any], option: str) -> t.List[str]:
+    """A list of texts, in its order."""
+    return [scalar(value, option) for value in values]
+
+
+def devices(values: t.Sequence[str], option: str) -> t.List[t.Dict[str, str]]:
+    """`/dev/on/host[:/dev/inside][:rwm]` each; without a path inside it is the same there."""
+    entries = []
+    for value in values:
+        match = re.match(r"^(?P<host>/[^:]+)(?::(?P<inside>/[^:]+))?(?::(?P<mode>[rwm]{1,3}))?$", value.strip())
+        if not match:
+            raise ParameterError(f'{option}: {value!r} is no device; write "/dev/on/the/host[:/dev/inside][:rwm]".')
+        host = match.group("host")
+        entries.append({"host": host, "inside": match.group("inside") or host, "mode": match.group("mode") or "rwm"})
+    return sorted(entries, key=lambda entry: entry["inside"])
+
+
 def capability(value: str, _option: str) -> str:
     name = value.strip().upper()
     return name[len("CAP_") :] if name.startswith("CAP_") else name

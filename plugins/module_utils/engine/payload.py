@@ -27,12 +27,15 @@ _CONFIG = {
 _HOST_CONFIG = {
     "tmpfs": "Tmpfs",
     "dns": "Dns",
+    "dns_search": "DnsSearch",
     "shm_size": "ShmSize",
     "init": "Init",
     "read_only": "ReadonlyRootfs",
     "privileged": "Privileged",
     "cap_add": "CapAdd",
     "cap_drop": "CapDrop",
+    "groups": "GroupAdd",
+    "sysctls": "Sysctls",
     "security_opts": "SecurityOpt",
 }
 _LIMITS = {
@@ -113,6 +116,11 @@ def _host_config(wanted: Wanted) -> Json:
         config["ExtraHosts"] = [f"{name}:{address}" for name, address in static["extra_hosts"].items()]
     if "ulimits" in static:
         config["Ulimits"] = [{"Name": u["name"], "Soft": u["soft"], "Hard": u["hard"]} for u in static["ulimits"]]
+    if "devices" in static:
+        config["Devices"] = [
+            {"PathOnHost": d["host"], "PathInContainer": d["inside"], "CgroupPermissions": d["mode"]}
+            for d in static["devices"]
+        ]
     if "log_driver" in static or "log_options" in static:
         config["LogConfig"] = {"Type": static.get("log_driver", ""), "Config": static.get("log_options", {})}
     return config

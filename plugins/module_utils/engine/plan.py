@@ -165,18 +165,26 @@ def _limit_changes(wanted: Wanted, container: Container) -> t.List[Change]:
 def _network_changes(wanted: Wanted, container: Container) -> t.List[Change]:
     """Networks by name. The first one belongs to the container's creation; the others can be joined and left."""
     connected = container.attrs["NetworkSettings"].get("Networks") or {}
-    before = {name: _connection(container, name, facts or {}) for name, facts in connected.items()}
     if not wanted.networks:
         return []  # host, none or another container's: part of the static spec
     after = {network["name"]: network for network in wanted.networks}
+    before = {
+        name: _connection(container, name, facts or {}, after.get(name, {}).get("aliases", ()))
+        for name, facts in connected.items()
+    }
     first = wanted.networks[0]["name"]
     names = sorted(name for name in set(before) | set(after) if before.get(name) != after.get(name))
     return [Change(f"networks.{name}", before.get(name), after.get(name), live=name != first) for name in names]
 
 
-def _connection(container: Container, name: str, facts: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
-    """A connected network in the form of the option. The engine adds the short id to the aliases by itself."""
-    own = {container.id[:12], container.name}
+def _connection(
+    container: Container, name: str, facts: t.Mapping[str, t.Any], asked: t.Collection[str]
+) -> t.Dict[str, t.Any]:
+    """A connected network in the form of the option.
+
+    The engine adds the short id and the host name to the aliases by itself; one of them may be `asked` for all the same.
+    """
+    own = {container.id[:12], container.name, container.attrs["Config"].get("Hostname")} - set(asked)
     address = (facts.get("IPAMConfig") or {}).get("IPv4Address") or ""
     return {"name": name, "aliases": sorted(set(facts.get("Aliases") or []) - own), "ipv4_address": address}
 

@@ -230,6 +230,20 @@ def test_no_ulimit(value):
         parse.ulimit(value, "ulimits")
 
 
+def test_devices():
+    assert parse.devices(["/dev/tpm0:r", "/dev/snd:/dev/audio:rw", "/dev/null"], "devices") == [
+        {"host": "/dev/snd", "inside": "/dev/audio", "mode": "rw"},
+        {"host": "/dev/null", "inside": "/dev/null", "mode": "rwm"},
+        {"host": "/dev/tpm0", "inside": "/dev/tpm0", "mode": "r"},
+    ]
+
+
+@pytest.mark.parametrize("value", ["", "null", "/dev/null:rx", "/dev/null:inside", "/a:/b:r:w"])
+def test_no_device(value):
+    with pytest.raises(ParameterError, match=r"devices: .* is no device"):
+        parse.devices([value], "devices")
+
+
 @pytest.mark.parametrize(
     ("test", "expected"),
     [

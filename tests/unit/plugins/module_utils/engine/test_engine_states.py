@@ -44,6 +44,20 @@ def test_the_order_of_options_does_not_matter(engine, run):
     assert no_writes(engine, run, **same)["action"] == "none"
 
 
+@pytest.mark.parametrize("aliases", [[], ["other"], ["shop", "webapi", "other"]])
+def test_aliases_that_the_engine_adds_by_itself_are_no_difference(engine, run, aliases):
+    """On networks that people make it adds the host name, and the short id where there is none."""
+    asked = {"hostname": "shop", "networks": [{"name": "app-net", "aliases": aliases}]}
+    deployed(run, **asked)
+    attrs = current(engine)
+    attrs["Config"]["Hostname"] = "shop"
+    attrs["NetworkSettings"]["Networks"]["app-net"]["Aliases"] = [*aliases, attrs["Id"][:12], "shop"]
+    assert no_writes(engine, run, **options("1", **asked))["action"] == "none"
+    asked["networks"] = [{"name": "app-net", "aliases": [*aliases, "further"]}]
+    plan = no_writes(engine, run, check_mode=True, **options("1", **asked))
+    assert plan["diff"]["after"]["networks.app-net"]["aliases"] == sorted([*aliases, "further"])
+
+
 # --- differences --------------------------------------------------------------------------------------------------------
 
 
