@@ -8,10 +8,15 @@ from __future__ import annotations
 import typing as t
 
 
-def text_table(rows: t.Sequence[t.Mapping[str, t.Any]], columns: t.Sequence[str]) -> t.List[str]:
-    """One line for the headings and one for each row, columns padded to their widest cell. Nothing is cut short."""
+def text_table(
+    rows: t.Sequence[t.Mapping[str, t.Any]], columns: t.Sequence[str], cut: t.Optional[t.Mapping[str, int]] = None
+) -> t.List[str]:
+    """One line for the headings and one for each row, columns padded to their widest cell.
+
+    `cut` gives the columns that are cut short, digests and the like, and after how many characters.
+    """
     cells = [[name.upper().replace("_", " ") for name in columns]]
-    cells += [[_cell(row.get(name)) for name in columns] for row in rows]
+    cells += [[_cell(row.get(name))[: (cut or {}).get(name)] for name in columns] for row in rows]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
 

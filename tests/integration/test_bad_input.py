@@ -47,8 +47,14 @@ def nothing_changes(site):
         (
             "operate",
             {"env": "test", "app": "badinput", "action": "explode"},
-            "one of: stop, start, restart, remove, logs, verify",
+            "There is no action 'explode': say -e action=<stop | start | restart | remove | logs | verify>.",
         ),
+        ("operate", {"env": "test", "app": "badinput"}, "No action was named: say -e action=<stop | start"),
+        ("operate", {"app": "badinput", "action": "stop"}, "No environment was named: say -e env=<prod | test>."),
+        ("rollback", {"app": "badinput"}, "No environment was named: say -e env=<prod | test>."),
+        ("rollback", {"env": "test", "app": "badinput", "to": "9"}, "possible are"),
+        ("promote", {"app": "badinput", "to": "prod"}, "No environment was named: say -e from=<prod | test>."),
+        ("prune", {}, "No environment was named: say -e env=<prod | test>."),
         ("build", {"app": "nothing"}, "say -e app=<badinput>."),
         (
             "promote",
@@ -65,6 +71,17 @@ def test_a_wrong_name_stops_at_once_with_the_right_ones(site, playbook, variable
     run = site.play(playbook, ok=False, **variables)
     assert said in run.flat
     assert "Traceback" not in run.output
+
+
+def test_a_protected_environment_asks_for_the_very_version(site):
+    site.write_environment("test", ["h2"], protected=True)
+    try:
+        for said in ([], ["-e", "approve=1.0"], ["--check", "-e", "approve=yes"]):
+            run = site.play("deploy", *said, ok=False, env="test", app=site.name)
+            assert "'test' is protected: say -e approve=1.0.0 to bring badinput 1.0.0 there (sha256:" in run.flat
+        site.play("deploy", "-e", "approve='0.9.1, 1.0.0'", env="test", app=site.name)
+    finally:
+        site.write_environment("test", ["h2"])
 
 
 def test_an_app_file_is_checked_whole(site):

@@ -184,8 +184,13 @@ def test_status_shows_what_runs_where(site, tmp_path):
     rows = json.loads(table.read_text())["rows"]
     assert [row["host"] for row in rows] == ["prod-h3", "prod-h4", "prod-h5"]
     assert {row["version"] for row in rows} == {"1.1.0"}
+    marks = [container["Config"]["Labels"] for container in site.containers("prod")]
+    assert {row["digest"] for row in rows} == {labels["slipway.digest"] for labels in marks}
+    assert {row["settings"] for row in rows} == {labels["slipway.config_revision"] for labels in marks}
     assert {row["drift"] for row in rows} == {"none"}
-    assert "prod-h4" in board.read_text()
+    assert all(word in board.read_text() for word in ("prod-h4", rows[0]["digest"][:19], ">-<"))
+    assert rows[0]["digest"] not in board.read_text() + run.output, "people get the short form"
+    assert "None" not in board.read_text()
     assert "VERSION" in run.output
 
 

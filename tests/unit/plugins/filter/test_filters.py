@@ -78,6 +78,11 @@ def test_a_table_pads_and_keeps_every_word():
     assert lines == ["HOST    SINCE", "prod-1  -", "p       now and then"]
 
 
+def test_only_what_is_named_is_cut_short():
+    lines = text_table([{"host": "prod-1.example.com", "digest": "sha256:0123"}], ["host", "digest"], {"digest": 9})
+    assert lines == ["HOST                DIGEST", "prod-1.example.com  sha256:01"]
+
+
 def test_a_table_without_rows_has_headings():
     assert text_table([], ["started_at"]) == ["STARTED AT"]
 
