@@ -138,7 +138,8 @@ options:
     type: dict
     suboptions:
       test:
-        description: A shell command; a list that begins with V(CMD) or V(CMD-SHELL); or V(NONE) to drop the base's.
+        description: A shell command; a list of words, run as it is (C(CMD) and C(CMD-SHELL) may stand before them); or V(NONE) to drop
+          the base's.
         type: raw
         required: true
       interval:

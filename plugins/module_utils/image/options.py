@@ -25,8 +25,9 @@ DOCKERFILE = "dockerfile"
 _NOT_FOR: t.Mapping[str, t.Sequence[str]] = {
     LAYERS: ("dockerfile", "context", "build_args", "target", "pull", "no_cache", "cache_from", "network"),
     DOCKERFILE: ("base", "dest", "files", "entrypoint", "cmd", "env", "ports", "user", "working_dir", "volumes",
-                 "healthcheck", "stop_signal"),
+                 "healthcheck", "stop_signal", "created", "compression"),
 }  # fmt: skip
+_UNSET: t.Mapping[str, t.Any] = {"created": "source", "compression": "gzip"}  # what these say when nobody set them
 _PORT = re.compile(r"(?P<first>\d{1,5})(-(?P<last>\d{1,5}))?(/(?P<protocol>tcp|udp|sctp))?")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
 _SIGNAL = re.compile(r"SIG[A-Z0-9+-]+|\d{1,2}")
@@ -147,8 +148,9 @@ def wrong_method(params: t.Mapping[str, t.Any], findings: Findings) -> None:
     method = params["method"]
     other = DOCKERFILE if method == LAYERS else LAYERS
     for name in _NOT_FOR[method]:
-        if params.get(name) not in (None, False, [], {}):
-            where = "write it in the Dockerfile" if method == DOCKERFILE else "leave it out"
+        if params.get(name) not in (None, False, [], {}, _UNSET.get(name)):
+            in_file = method == DOCKERFILE and name not in _UNSET
+            where = "write it in the Dockerfile" if in_file else "leave it out"
             findings.add(f"{name}: works with method {other} only; {where}, or choose that method.")
 
 
@@ -260,11 +262,10 @@ def _healthcheck(value: t.Optional[t.Mapping[str, t.Any]]) -> t.Optional[t.Dict[
 def _health_test(test: t.Any) -> t.List[str]:
     if isinstance(test, str) and test:
         return ["NONE"] if test == "NONE" else ["CMD-SHELL", test]
-    if not isinstance(test, list) or not test or test[0] not in ("CMD", "CMD-SHELL", "NONE"):
-        raise ParameterError(
-            f"healthcheck: test is {test!r}; it must be a shell command, or a list whose first word is CMD, CMD-SHELL or NONE."
-        )
-    return [str(item) for item in test]
+    if not isinstance(test, list) or not test:
+        raise ParameterError(f"healthcheck: test is {test!r}; it must be a shell command, or a list of words.")
+    command = [str(item) for item in test]
+    return command if command[0] in ("CMD", "CMD-SHELL", "NONE") else ["CMD", *command]
 
 
 # -- platform and time ------------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def test_every_finding_at_once():
         stop_signal="please",
         created="yesterday",
         platform="Linux",
-        healthcheck={"test": ["true"], "interval": "soon"},
+        healthcheck={"test": 5, "interval": "soon"},
         pull=True,
     )
     for said in (
@@ -134,6 +134,20 @@ def test_one_finding_is_told_alone(options, said):
     message = refused(**options)
     assert said in message
     assert "options cannot work" not in message
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ("curl -f localhost", ["CMD-SHELL", "curl -f localhost"]),
+        (["curl", "-f", "localhost"], ["CMD", "curl", "-f", "localhost"]),  # as app_container takes it
+        (["CMD", "true"], ["CMD", "true"]),
+        ("NONE", ["NONE"]),
+        (["NONE"], ["NONE"]),
+    ],
+)
+def test_health_check_command(test, expected):
+    assert order(healthcheck={"test": test}).settings.healthcheck == {"Test": expected}
 
 
 def test_words():
@@ -182,8 +196,17 @@ def test_dockerfile_paths_and_options(tmp_path):
     assert (result.build.context, result.build.dockerfile) == (str(tmp_path / "ctx"), str(tmp_path / "Other"))
     assert (result.build.build_args, result.build_timeout) == ({"V": "1"}, 90.0)
     with pytest.raises(ParameterError) as raised:
-        read_dockerfile_order(validated(**common, files=[{"src": "a", "dest": "/a"}], env={"A": "b"}))
-    for said in ("3 options", f"no file at {tmp_path}/ctx/Dockerfile", "files: works with method layers", "env: works"):
+        read_dockerfile_order(
+            validated(**common, files=[{"src": "a", "dest": "/a"}], env={"A": "b"}, compression="zstd", created="epoch")
+        )
+    for said in (
+        "5 options",
+        f"no file at {tmp_path}/ctx/Dockerfile",
+        "files: works with method layers only; write it in the Dockerfile",
+        "env: works",
+        "compression: works with method layers only; leave it out",
+        "created: works",
+    ):
         assert said in raised.value.msg
     with pytest.raises(ParameterError, match="there is no folder at"):
         read_dockerfile_order(validated(**{**common, "context": "none"}))
