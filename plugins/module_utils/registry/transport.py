@@ -1,7 +1,7 @@
 # Copyright (c) 2026, Slipway contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to one registry: one session, its login, redirects, retries, counters."""
+"""Requests to one registry: its connections, its login, redirects, retries, counters."""
 
 from __future__ import annotations
 
@@ -71,8 +71,16 @@ class Transport:
         self.host = host
         self.access = access
         self.base = base_url(host, access)
-        self.session = requests.Session()
-        self._configure()
+        self._own_origin = origin(self.base)
+        self._verify = trust(access, host)
+        if self._verify is False:  # the task said so: the library need not say it again on stderr
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._certificate = client_certificate(access, host)
+        # Requests' adapter without its Session, whose merging of settings (~/.netrc and *_CA_BUNDLE among them, which must
+        # not decide here) takes a third of the time of a small request.
+        self._adapter = HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
+        self._headers = {**requests.utils.default_headers(), "User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+        self._cookies = requests.cookies.RequestsCookieJar()  # load balancers keep an upload on one server by them
         self._sleep = sleep
         self._jitter = jitter
         self._lock = threading.Lock()
@@ -84,19 +92,8 @@ class Transport:
         plain = self.base.startswith("http://")
         self.auth = RegistryAuth(host, access, find_credentials(access, host), self._fetch_token, plain)
 
-    def _configure(self) -> None:
-        self.session.trust_env = False  # neither ~/.netrc nor *_CA_BUNDLE decide here; proxies are read below
-        self.session.verify = trust(self.access, self.host)
-        if self.session.verify is False:  # the task said so: the library need not say it again on stderr
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self.session.cert = client_certificate(self.access, self.host)
-        self.session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
-        adapter = HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
-        self.session.mount("https://", adapter)
-        self.session.mount("http://", adapter)
-
     def close(self) -> None:
-        self.session.close()
+        self._adapter.close()
 
     def send(
         self,
@@ -225,24 +222,38 @@ class Transport:
         with self._lock:
             self.requests += 1
         try:
-            response = self.session.request(
+            request = requests.PreparedRequest()
+            request.prepare(
                 method,
                 url,
+                {**self._headers, **(headers or {})},
                 params=params,
                 data=body,
-                headers=dict(headers or {}),
                 auth=_Authorization(authorization),
-                proxies=self._proxies(url),
-                allow_redirects=False,
+                cookies=self._cookies,
+            )
+            response = self._adapter.send(
+                request,
                 stream=True,
                 timeout=(min(CONNECT_TIMEOUT, self.access.timeout), timeout or self.access.timeout),
+                verify=self._verify,
+                cert=self._certificate,
+                proxies=self._proxies(url),
             )
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise transport_error(error, method, url) from error
-        if response.headers.get("Docker-Distribution-Api-Version") and self._own(url):
-            self._is_registry = True
-        self._note_warnings(response)
+        self._note(request, response)
         return response
+
+    def _note(self, request: t.Any, response: t.Any) -> None:
+        """Take in what an answer's headers say about other requests."""
+        headers = response.headers
+        if not self._is_registry and headers.get("Docker-Distribution-Api-Version") and self._own(response.url):
+            self._is_registry = True
+        if "Set-Cookie" in headers:
+            requests.cookies.extract_cookies_to_jar(self._cookies, request, response.raw)
+        if "Warning" in headers:
+            self._note_warnings(headers["Warning"])
 
     def _proxies(self, url: str) -> t.Mapping[str, str]:
         """The environment's proxies for this place, read once: finding them takes a tenth of a small request's time."""
@@ -252,7 +263,7 @@ class Transport:
         return self._proxies_of[place]
 
     def _own(self, url: str) -> bool:
-        return origin(url) == origin(self.base)
+        return url.startswith(self.base) or origin(url) == self._own_origin
 
     def _learn(self, response: t.Any, scopes: Scopes, used: str, body: t.Any) -> bool:
         header = response.headers.get("WWW-Authenticate", "")
@@ -317,8 +328,8 @@ class Transport:
             )
         self._is_registry = True
 
-    def _note_warnings(self, response: t.Any) -> None:
-        for part in response.headers.get("Warning", "").split("299 - ")[1:]:
+    def _note_warnings(self, value: str) -> None:
+        for part in value.split("299 - ")[1:]:
             message = f"{self.host}: {part.strip(' ,').strip(chr(34))}"
             with self._lock:
                 if message not in self.warnings:
