@@ -22,9 +22,9 @@ help: ## this list
 demo: setup lab ## the main job, start to end, on real engines, step by step
 	$(VENV)/python examples/demo.py
 
-# The lab's tests one after the other, and beside them everything that needs no lab.
+# Two workers, each with a lab of its own (tests/conftest.py).
 test: matrix lab ## every test: unit, checks, integration; pytest's summary comes last
-	$(PYTEST) -n 2 --dist loadscope tests/integration tests/lab/test_life_cycle.py tests/unit tests/checks
+	$(PYTEST) -n 2 --dist loadscope --no-loadscope-reorder --durations=30 tests/integration tests/lab/test_life_cycle.py tests/unit tests/checks
 
 ## --- the inner loop ---
 

@@ -38,7 +38,22 @@ _link_checkout()
 _take_a_lab()
 sys.path.insert(0, str(COLLECTIONS))
 
-# Minutes each, and nothing to share.
+# What takes minutes, longest first: a worker that began with one of these last would be waited for.
+LONG = (
+    "tests/integration/test_faults_swap.py",
+    "tests/checks/test_sanity.py",
+    "tests/integration/test_faults_rollout.py",
+    "tests/integration/test_delivery.py",
+    "tests/integration/test_rollout_policies.py",
+    "tests/integration/test_defects.py",
+    "tests/integration/test_edge_moves.py",
+    "tests/integration/test_both_ways.py",
+    "tests/integration/test_samples.py",
+    "tests/checks/test_other_cores.py",
+    "tests/integration/",
+    "tests/lab/",
+    "tests/checks/",
+)
 EACH_TEST_ALONE = ("tests/checks/test_sanity.py", "tests/checks/test_other_cores.py")
 
 # Whether an example is quick says more about a busy machine than about the code; every wait in the code is bounded.
@@ -46,9 +61,20 @@ settings.register_profile("slipway", deadline=None)
 settings.load_profile("slipway")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; within a rank in the order of collection, which is the same in every worker."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((number for number, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
+
+    items.sort(key=rank)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
-    """With `--dist loadscope` a file is one worker's, as what is dear to make is a file's own fixture."""
+    """With `--dist loadscope --no-loadscope-reorder` a file is one worker's, as what is dear to make is a file's own fixture,
+    and workers take files in the order above.
+    """
     return Files(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
