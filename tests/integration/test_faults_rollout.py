@@ -12,6 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 
+import docker
 import pytest
 from fault_site import LAB_SHELL
 from faults_helper import Prober, eventually, lab
@@ -120,6 +121,30 @@ def test_the_network_of_a_host_cut_in_its_batch_and_back_for_the_way_back(site, 
     )
 
 
+def test_a_start_that_a_silent_host_carries_out_late(site, cable, noted):
+    """The last host starts its new container when all the others have gone back, with their settings: it reads the old ones."""
+    wanted, current, greeting = site.other(), site.current(), site.greets()
+    acts = [{"method": "start", "host": HOSTS["h4"], "when": "before", "run": f"{LAB_SHELL} cut h4", "patience": 2.0}]
+    with watching(site, "h4") as prober:
+        run = site.deploy(wanted, ok=False, acts=acts)
+        assert site.stands(run, away=("h4",)) == current
+        lab("restore", "h4")
+        late = docker.APIClient(base_url=f"tcp://{HOSTS['h4']}:2375", version="1.41", timeout=20)
+        late.start(f"{site.name}.next")
+        late.close()
+        eventually(lambda: site.get(HOSTS["h4"], "settings"))
+        assert site.get(HOSTS["h4"], "settings").split("/")[0] == greeting, "the new release with the old settings"
+        again = site.deploy(wanted, lock_wait="30s")
+    assert "is started anew" in again.flat
+    assert site.stands(again) == wanted
+    noted(
+        SECTION,
+        "The network of one host is cut in its swap and stays away; it starts the new container late, with the old settings",
+        "the host was named, the others went back; the next deploy started it anew, with the new settings",
+        prober.outage,
+    )
+
+
 # --- controllers ----------------------------------------------------------------------------------------------------------
 
 
@@ -207,5 +232,31 @@ def test_two_plays_started_in_the_same_second(site, noted):
         SECTION,
         "Two whole deploys of two versions are started in the same second, both ready to wait",
         "one after the other; all hosts run the later one",
+        prober.outage,
+    )
+
+
+def test_a_clock_one_hour_off_on_a_controller(site, noted):
+    """To it the lock of a deploy that is at work has run out: it takes it over, and the other one does no more."""
+    wanted = site.other()
+    act, mark = site.reached("clock")
+    acts = [{**act, "method": "create", "host": HOSTS["h2"], "when": "before"}]
+    with watching(site) as prober:
+        first = site.begin("deploy", env="prod", app=site.name, version=wanted, lock_lease="60s", acts=acts)
+        eventually(mark.exists, 60)
+        site.greet("what the second one brings")
+        second = site.deploy(wanted, prefix=["faketime", "-f", "+1h"])
+        mark.unlink()
+        late = first.end(ok=False)
+        assert site.stands(second) == wanted
+        behind = site.deploy(site.other(), prefix=["faketime", "-f", "-1h"])
+    assert "Took over the expired lock of" in second.flat
+    assert "a newer release is never replaced by an older one" in late.flat
+    assert "Stopped before the next step, and nothing more was taken back" in late.flat
+    assert site.stands(behind) == site.current() != wanted, "releases go by their numbers, not by their times"
+    noted(
+        SECTION,
+        "A controller's clock is one hour off, forward while another one deploys, then back",
+        "it took the lock over, and the other one stopped; all hosts ran the later release each time",
         prober.outage,
     )
