@@ -24,6 +24,7 @@ MTIME = 1
 # Bytes per piece of the stream. Part of the format: compressors see the same pieces everywhere.
 PIECE = 1 << 18
 _TYPES = {FILE: tarfile.REGTYPE, FOLDER: tarfile.DIRTYPE, LINK: tarfile.SYMTYPE}
+_PLAIN_SIZE = 0o77777777777  # what eleven octal digits can say
 _END = b"\0" * (2 * tarfile.BLOCKSIZE)
 # Folders above a destination are written too (engines make missing ones with modes of their own), and these are not
 # 0755 in any base image.
@@ -71,6 +72,13 @@ def _blocks(entries: t.Iterable[Entry], md5s: t.Optional[t.Dict[str, str]]) -> t
 
 def header(entry: Entry) -> bytes:
     """The tar header: plain USTAR where the name fits, with a PAX record where it does not; root, no names, no dates."""
+    name = f"{entry.path}/" if entry.kind == FOLDER else entry.path
+    if entry.target or not name.isascii() or len(name) > tarfile.LENGTH_NAME or entry.size > _PLAIN_SIZE:
+        return _any_header(entry)
+    return _plain_header(name, entry.kind, entry.mode, entry.size if entry.kind == FILE else 0)
+
+
+def _any_header(entry: Entry) -> bytes:
     info = tarfile.TarInfo(entry.path)
     info.type = _TYPES[entry.kind]
     info.mode = entry.mode
@@ -78,6 +86,25 @@ def header(entry: Entry) -> bytes:
     info.mtime = MTIME
     info.linkname = entry.target
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+
+
+def _plain_header(name: str, kind: str, mode: int, size: int) -> bytes:
+    """What tarfile makes for such an entry, in a sixth of its time: layers have thousands of them."""
+    buffer = bytearray(_BLANK[kind])
+    buffer[: len(name)] = name.encode()
+    buffer[100:107] = b"%07o" % (mode & 0o7777)
+    buffer[124:135] = b"%011o" % size
+    buffer[148:155] = b"%06o\0" % sum(buffer)
+    return bytes(buffer)
+
+
+def _blank(kind: str) -> bytes:
+    """A header without name, mode and size, its checksum blanks as they count in the sum."""
+    empty = _any_header(Entry("", kind, mode=0))
+    return b"\0" * 100 + empty[100:148] + b" " * 8 + empty[156:]
+
+
+_BLANK = {kind: _blank(kind) for kind in (FILE, FOLDER)}
 
 
 def _content(entry: Entry) -> t.Iterator[bytes]:

@@ -26,7 +26,7 @@ from ansible_collections.slipway.delivery.plugins.module_utils.image.artifact im
     file_entry,
     scan_folder,
 )
-from ansible_collections.slipway.delivery.plugins.module_utils.image.tarball import tar_pieces, with_parents
+from ansible_collections.slipway.delivery.plugins.module_utils.image.tarball import header, tar_pieces, with_parents
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +51,19 @@ def test_any_order_gives_the_same_stream_and_tarfile_reads_it_back(content, orde
     with tarfile.open(fileobj=io.BytesIO(stream)) as read:
         assert {m.name: read.extractfile(m).read() for m in read if m.isfile()} == content
         assert {(m.uid, m.gid, m.uname, m.gname, m.mtime) for m in read} <= {(0, 0, "", "", 1)}
+
+
+@given(
+    path=st.text("ab/é\U0001f600 ~", min_size=1, max_size=130).map(lambda text: text.strip("/") or "a"),
+    kind=st.sampled_from([FILE, FOLDER]),
+    mode=st.integers(0, 0o7777),
+    size=st.integers(0, 2**34),
+)
+def test_headers_made_here_are_those_of_tarfile(path, kind, mode, size):
+    info = tarfile.TarInfo(path)
+    info.type = tarfile.REGTYPE if kind == FILE else tarfile.DIRTYPE
+    info.mode, info.size, info.mtime = mode, size if kind == FILE else 0, 1
+    assert header(Entry(path, kind, size, mode)) == info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
 
 
 def test_parents_come_first_with_the_modes_that_base_images_have():
