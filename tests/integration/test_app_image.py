@@ -19,6 +19,7 @@ from pathlib import Path
 
 import docker
 import pytest
+from ansible_collections.slipway.delivery.plugins.module_utils.image import build_layers
 from ansible_collections.slipway.delivery.plugins.module_utils.registry import manifest as types
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
@@ -132,6 +133,25 @@ def test_after_one_class_only_the_classes_layer_is_sent(place, options, tmp_path
     manifest = place.client.get_manifest(place.repository, "1")
     assert second["bytes_uploaded"] == second["layers"][3]["size"] + manifest.config.size == predicted["bytes_uploaded"]
     assert place.run(place.image(), "cat", "/srv/app/WEB-INF/classes/com/example/A.class") == "B" * 3000
+
+
+def test_a_changed_layer_is_read_once_where_the_old_ones_were_made(place, options, tmp_path, monkeypatch):
+    ok(task(**options))
+    monkeypatch.setattr(build_layers, "measure", lambda layer, _count: pytest.fail(f"{layer.kind} was measured"))
+    war(tmp_path / "app.war", {**FILES, "WEB-INF/classes/com/example/A.class": b"C" * 3000})
+    second = ok(task(**options))
+    assert [layer["kind"] for layer in second["layers"] if not layer["reused"]] == ["classes"]
+    assert second["artifact"]["md5"] == hashlib.md5((tmp_path / "app.war").read_bytes()).hexdigest()
+    assert place.run(place.image(), "cat", "/srv/app/WEB-INF/classes/com/example/A.class") == "C" * 3000
+
+
+def test_an_archive_packed_anew_is_the_same_image(place, options, tmp_path):
+    first = ok(task(**options))
+    with zipfile.ZipFile(tmp_path / "app.war", "w", zipfile.ZIP_STORED) as archive:
+        for name, content in FILES.items():
+            archive.writestr(zipfile.ZipInfo(name, (2026, 3, 1, 12, 0, 0)), content)
+    again = ok(task(**options))
+    assert (again["changed"], again["digest"], again["bytes_uploaded"]) == (False, first["digest"], 0)
 
 
 def test_a_new_version_reuses_the_layers_of_the_last(place, options, tmp_path):

@@ -15,6 +15,7 @@ import os
 import time
 import typing as t
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 from ..common.errors import SlipwayError
 from ..common.operation import Context, Result
@@ -32,7 +33,20 @@ from .layering import Layer
 from .memory import Memory
 from .names import Names
 from .options import Order, resolve_created
-from .pack import Measured, Packed, as_oci, layer_type, measure, method_of, recall, remember
+from .pack import (
+    IN_MEMORY,
+    Ahead,
+    Measured,
+    as_oci,
+    fingerprint,
+    layer_type,
+    measure,
+    method_of,
+    pack_ahead,
+    recall,
+    remember,
+    seen,
+)
 from .previous import newest_tag
 from .push import Destination, in_parallel
 from .report import Stopwatch, artifact_facts, image_view, layer_facts
@@ -70,6 +84,12 @@ class Work:
     old: t.Optional[Image] = None  # what the tag names now
     reusable: t.Dict[str, Descriptor] = field(default_factory=dict)  # by diff_id
     known: t.FrozenSet[str] = frozenset()
+    ahead: t.Dict[str, Ahead] = field(default_factory=dict)  # by diff_id: small layers that looked new, packed already
+
+    @cached_property
+    def source(self) -> str:
+        """The source digest. The first to ask waits for the artifact's sha256."""
+        return source_digest(self.order, self.contents, self.base_digest, self.created if self.created_counts else "")
 
     @property
     def repository(self) -> str:
@@ -96,6 +116,7 @@ def build_layers(order: Order, target: RegistryClient, base_client: RegistryClie
         watch.lap("artifact")
         work.base_digest = base.base_digest(base_client, order.base)
         work.old = work.names.existing()
+        contents.begin_sums(settle=work.old is None)
         watch.lap("base")
         result = _build(work)
     for message in (*contents.warnings, *target.warnings, *(base_client.warnings if base_client is not target else ())):
@@ -105,32 +126,38 @@ def build_layers(order: Order, target: RegistryClient, base_client: RegistryClie
 
 
 def _build(work: Work) -> Result:
-    source = source_digest(work.order, work.contents, work.base_digest, work.created if work.created_counts else "")
     labels = config.labels_of(work.old.config) if work.old else {}
-    if work.old and labels.get(config.LABEL_SOURCE) == source:
+    if work.old and labels.get(config.LABEL_SOURCE) == work.source:
         return _unchanged(work, work.old, place(work.contents, labels.get(config.LABEL_DEST) or work.order.dest, {}))
     base_image = base.read_base(work.base_client, work.order.base, work.base_digest, work.order.platform)
     placement = place(work.contents, work.order.dest, config.env_of(base_image.config))
     _find_reusable(work)
     measured = _measured(work, placement.layers) if work.reusable or work.old else None
     work.watch.lap("layers")
-    if measured is not None and work.old and _is_the_same(work, work.old, base_image, placement, measured, source):
+    if measured is not None and work.old and _is_the_same(work, work.old, base_image, placement, measured):
         return _unchanged(work, work.old, placement)
     if work.old and not work.order.overwrite:
         raise work.names.taken(work.order.image.locator, work.old.manifest.digest)
-    return _make(work, base_image, placement, measured, source)
+    return _make(work, base_image, placement, measured)
 
 
 def _measured(work: Work, layers: t.Sequence[Layer]) -> t.List[Measured]:
+    """What each layer is. Where this machine made the old ones, a small one that it does not know is packed right away."""
+    warm = any(seen(diff_id, work.memory) for diff_id in work.reusable)
     with work.context.progress.meter(f"compare with {work.order.image}", sum(layer.bytes for layer in layers)) as meter:
 
         def one(layer: Layer) -> Measured:
             key, measured = recall(layer, work.memory)
-            if measured is None:
-                measured = measure(layer, meter.add)
-                remember(key, measured, work.memory)
-            else:
+            if measured is not None:
                 meter.add(layer.bytes)
+                return measured
+            if key and warm and layer.bytes <= IN_MEMORY:
+                ahead = pack_ahead(layer, work.order.compression, meter.add)
+                measured = ahead.packed.measured
+                work.ahead[measured.diff_id] = ahead
+            else:
+                measured = measure(layer, meter.add)
+            remember(key, measured, work.memory)
             return measured
 
         return in_parallel(one, layers)
@@ -180,13 +207,11 @@ def _previous(work: Work) -> t.Optional[Image]:
         return None  # no list of tags for this login, or no image: layers are then made again, which is only slower
 
 
-def _is_the_same(
-    work: Work, old: Image, base_image: Image, placement: Placement, measured: t.List[Measured], source: str
-) -> bool:
+def _is_the_same(work: Work, old: Image, base_image: Image, placement: Placement, measured: t.List[Measured]) -> bool:
     """Whether the tag's image has these layers, in this compression, and this config."""
-    wanted = _config(work, base_image, placement, measured, source)
     if any(layer.diff_id not in work.reusable for layer in measured):
         return False
+    wanted = _config(work, base_image, placement, measured)
     return config.comparable(wanted, work.created_counts) == config.comparable(old.config, work.created_counts)
 
 
@@ -213,14 +238,12 @@ def _unchanged(work: Work, old: Image, placement: Placement) -> Result:
 # -- making -----------------------------------------------------------------------------------------------------------
 
 
-def _config(
-    work: Work, base_image: Image, placement: Placement, measured: t.Sequence[Measured], source: str
-) -> config.Config:
+def _config(work: Work, base_image: Image, placement: Placement, measured: t.Sequence[Measured]) -> config.Config:
     labels = {
         config.LABEL_BASE_NAME: str(replace(work.order.base, digest=None)),
         config.LABEL_BASE_DIGEST: work.base_digest,
         **work.order.settings.labels,
-        config.LABEL_SOURCE: source,
+        config.LABEL_SOURCE: work.source,
     }
     content_md5 = image_content_md5(placement, [layer.md5s for layer in measured])
     if placement.dest and content_md5:
@@ -232,13 +255,11 @@ def _config(
     return config.patched(base_image.config, settings, added, work.created)
 
 
-def _make(
-    work: Work, base_image: Image, placement: Placement, measured: t.Optional[t.List[Measured]], source: str
-) -> Result:
+def _make(work: Work, base_image: Image, placement: Placement, measured: t.Optional[t.List[Measured]]) -> Result:
     """Pack, bring and name the image. Repeated once from nothing when blobs that an old manifest names are gone."""
     sent_before = work.target.bytes_sent
     destination = _destination(work)
-    manifest, new, made = _bring(work, destination, base_image, placement, measured, source)
+    manifest, new, made = _bring(work, destination, base_image, placement, measured)
     work.names.refuse_overwrite(manifest.digest)
     if not work.context.check_mode:
         try:
@@ -248,7 +269,7 @@ def _make(
                 raise
             work.reusable, work.known = {}, frozenset()  # the registry's garbage collection came in between
             destination = _destination(work)
-            manifest, new, made = _bring(work, destination, base_image, placement, measured, source)
+            manifest, new, made = _bring(work, destination, base_image, placement, measured)
             work.names.put(manifest, work.names.all)
     work.watch.lap("push")
     work.contents.warnings += destination.warnings
@@ -276,27 +297,29 @@ def _bring(
     base_image: Image,
     placement: Placement,
     measured: t.Optional[t.List[Measured]],
-    source: str,
 ) -> t.Tuple[Manifest, Image, t.List[Made]]:
     """Every blob into the repository, layers of base and app side by side; the manifest that names them."""
     if not work.context.check_mode:
         work.target.will_push(work.repository)
 
-    def one(job: t.Tuple[t.Optional[Layer], t.Any]) -> t.Optional[Made]:
-        layer, what = job
-        if layer is None:
-            destination.bring_base(what)
-            return None
-        return _bring_layer(work, destination, layer, what)
-
-    unknown: t.List[t.Optional[Measured]] = [None] * len(placement.layers)
-    own: t.List[t.Tuple[t.Optional[Layer], t.Any]] = list(zip(placement.layers, measured or unknown))
-    jobs = [*own, *((None, layer) for layer in base_image.layers)]
+    layers = placement.layers
+    jobs: t.List[t.Callable[[], t.Any]]
+    if measured is None:  # remembered as well, for the next build
+        jobs = [partial(_bring_layer, work, destination, layer, None) for layer in layers]
+        jobs += [partial(fingerprint, layer) for layer in layers]
+    else:
+        jobs = [partial(_bring_layer, work, destination, *known) for known in zip(layers, measured)]
+        jobs.append(lambda: destination.bring_bytes(config.serialised(_config(work, base_image, placement, measured))))
+    jobs += [partial(destination.bring_base, layer) for layer in base_image.layers]
     progress, image = work.context.progress, work.order.image
     with progress.meter(f"build {image}") as destination.reading, progress.meter(f"push {image}") as sending:
         destination.sending, work.target.on_sent = sending, sending.add
-        made = [item for item in in_parallel(one, jobs) if item is not None]
-    new = _config(work, base_image, placement, [item.measured for item in made], source)
+        done = in_parallel(lambda job: job(), jobs)
+    made: t.List[Made] = done[: len(layers)]
+    if measured is None:
+        for key, item in zip(done[len(layers) :], made):
+            remember(key, item.measured, work.memory)
+    new = _config(work, base_image, placement, [item.measured for item in made])
     manifest = _manifest(work, destination, base_image, new, made)
     return manifest, Image(manifest, new), made
 
@@ -305,9 +328,12 @@ def _bring_layer(work: Work, destination: Destination, layer: Layer, measured: t
     old = work.reusable.get(measured.diff_id) if measured else None
     if measured and old:
         return Made(layer, measured, old.digest, old.size, True)
-    packed: Packed = destination.bring_layer(layer, work.order.compression)
-    if measured is None:
-        remember(recall(layer, work.memory)[0], packed.measured, work.memory)
+    ahead = work.ahead.get(measured.diff_id) if measured else None
+    if ahead:
+        packed = ahead.packed
+        destination.bring_bytes(ahead.content, packed.digest)
+    else:
+        packed = destination.bring_layer(layer, work.order.compression)
     return Made(layer, packed.measured, packed.digest, packed.size, packed.digest in work.known)
 
 

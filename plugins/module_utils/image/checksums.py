@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from ..common.errors import SlipwayError
 from .artifact import FILE, FOLDER, Entry
-from .memory import Memory, file_key
+from .memory import Memory, file_key, settling_time
 
 _BLOCK = 1 << 20
 
@@ -42,30 +43,92 @@ def content_md5(md5s: t.Mapping[str, str]) -> str:
 
 
 def file_sums(path: str, option: str = "artifact") -> Sums:
-    """Checksums of one file. SlipwayError names `option` when it cannot be read.
-
-    Each checksum reads the file by itself, side by side: the second reader finds it in the page cache, and a no-op build
-    spends most of its time here.
-    """
-    try:
-        with ThreadPoolExecutor(2) as pool:
-            other = pool.submit(_file_sum, path, "sha256")
-            size, md5 = _file_sum(path, "md5")
-            return Sums(size, md5, other.result()[1])
-    except OSError as error:
-        raise SlipwayError(f"{option}: {path} cannot be read: {error.strerror or error}.") from error
+    """Checksums of one file. SlipwayError names `option` when it cannot be read."""
+    with FileSums(path, None, option) as sums:
+        return sums.all()
 
 
 def remembered_sums(path: str, memory: Memory) -> Sums:
     """The file's checksums, without reading it where this machine has read this very content before."""
-    key = file_key(path)
-    found = memory.get("files", key) if key else None
-    if found:
-        return Sums(found["size"], found["md5"], found["sha256"])
-    sums = file_sums(path)
-    if key and file_key(path) == key:  # nobody wrote to it meanwhile
-        memory.put("files", key, asdict(sums))
-    return sums
+    with FileSums(path, memory) as sums:
+        return sums.all()
+
+
+class FileSums:
+    """Checksums of one file, read in the background: from `begin` on, and without that from when they are asked for.
+
+    Each checksum reads the file by itself, side by side: the second reader finds it in the page cache, and whoever needs
+    only sha256 (as the question whether there is anything to do) need not wait for md5, which takes twice as long where the
+    processor helps with sha256. With `memory` nothing is read that was read before. Use it as a context manager: leaving it
+    waits for what still reads.
+    """
+
+    def __init__(self, path: str, memory: t.Optional[Memory] = None, option: str = "artifact") -> None:
+        self._path = path
+        self._memory = memory
+        self._option = option
+        self._pool = ThreadPoolExecutor(2)
+        self._parts: t.Dict[str, Future[_Part]] = {}
+        self._all: t.Optional[Sums] = None
+        key = file_key(path) if memory else None
+        found = memory.get("files", key) if memory and key else None
+        if found:
+            self._all = Sums(found["size"], found["md5"], found["sha256"])
+        elif key:
+            self.begin()
+
+    def __enter__(self) -> FileSums:
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, settle: bool = False) -> None:
+        """Start reading. With `settle` nobody waits for it: a file that was written just now is read once it can be remembered."""
+        if self._all is None and not self._parts:
+            pause = settling_time(self._path) if settle else 0.0
+            self._parts = {name: self._pool.submit(self._part, name, pause) for name in ("sha256", "md5")}
+
+    @property
+    def sha256(self) -> str:
+        """As soon as it is known, whether or not the md5 is."""
+        return self._all.sha256 if self._all else self._wait("sha256").hexadecimal
+
+    @property
+    def md5(self) -> str:
+        return self.all().md5
+
+    @property
+    def size(self) -> int:
+        return self.all().size
+
+    def all(self) -> Sums:
+        """Everything, and remembered."""
+        if self._all is None:
+            md5, sha256 = self._wait("md5"), self._wait("sha256")
+            self._all = Sums(md5.size, md5.hexadecimal, sha256.hexadecimal)
+            if self._memory and md5.key and md5.key == sha256.key:  # nobody wrote to it meanwhile
+                self._memory.put("files", md5.key, asdict(self._all))
+        return self._all
+
+    def _wait(self, name: str) -> _Part:
+        self.begin()
+        try:
+            return self._parts[name].result()
+        except OSError as error:
+            raise SlipwayError(f"{self._option}: {self._path} cannot be read: {error.strerror or error}.") from error
+
+    def _part(self, name: str, pause: float) -> _Part:
+        time.sleep(pause)
+        key = file_key(self._path)
+        size, hexadecimal = _file_sum(self._path, name)
+        return _Part(size, hexadecimal, key if key and file_key(self._path) == key else None)
+
+
+class _Part(t.NamedTuple):
+    size: int
+    hexadecimal: str
+    key: t.Optional[t.List[t.Any]]  # of the file that was read, where it was certain all the time
 
 
 def _file_sum(path: str, algorithm: str) -> t.Tuple[int, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from ..common.errors import ParameterError
 from . import jar_manifest, layering
 from .artifact import FILE, FOLDER, LINK, Artifact, Entry, clean_name, file_entry, open_artifact, parents, scan_folder
-from .checksums import Sums, content_md5, remembered_sums, tree_sums
+from .checksums import FileSums, Sums, content_md5, remembered_sums, tree_sums
 from .layering import Layer
 from .memory import Memory
 from .options import ExtraFiles, Findings, Order
@@ -41,7 +41,7 @@ class Contents:
     """Everything that goes onto the base, before it is known where the base wants it. Close it after use."""
 
     artifact: t.Optional[Artifact]
-    sums: t.Optional[Sums]
+    sums: t.Union[Sums, FileSums, None]  # an archive's are read in the background
     extras: t.List[Extra]
     warnings: t.List[str]
     manifest: t.Mapping[str, str] = field(default_factory=dict)  # a JAR's, by lower-case name
@@ -51,8 +51,15 @@ class Contents:
         return self
 
     def __exit__(self, *unused: object) -> None:
+        if isinstance(self.sums, FileSums):
+            self.sums.__exit__()
         if self.artifact is not None:
             self.artifact.__exit__(*unused)
+
+    def begin_sums(self, settle: bool) -> None:
+        """Let an archive's checksums be read in the background; `settle` as FileSums.begin has it."""
+        if isinstance(self.sums, FileSums):
+            self.sums.begin(settle)
 
     def newest(self) -> int:
         """The image's own date, seconds since 1970: the artifact's latest, since it travels with an archive.
@@ -82,7 +89,7 @@ def open_contents(order: Order, memory: Memory) -> Contents:
     try:
         if findings.messages:
             raise findings.error()
-        contents = Contents(artifact, artifact_sums(artifact, memory) if artifact else None, extras, warnings)
+        contents = Contents(artifact, _sums(artifact, memory) if artifact else None, extras, warnings)
         if artifact is not None and artifact.form == "jar":
             contents.manifest = jar_manifest.parse_manifest(artifact.text(jar_manifest.PATH) or "")
             contents.libraries = _libraries(artifact.path, contents.manifest)
@@ -91,6 +98,10 @@ def open_contents(order: Order, memory: Memory) -> Contents:
         if artifact is not None:
             artifact.__exit__()
         raise
+
+
+def _sums(artifact: Artifact, memory: Memory) -> t.Union[Sums, FileSums]:
+    return artifact_sums(artifact, memory) if artifact.form == "folder" else FileSums(artifact.path, memory)
 
 
 def artifact_sums(artifact: Artifact, memory: Memory) -> Sums:

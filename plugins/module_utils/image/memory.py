@@ -20,6 +20,7 @@ import typing as t
 
 _KEPT = 200  # files of one kind; when there are twice as many, the oldest go
 _FINE = 0.1  # seconds: well above the tick of a clock that file systems stamp with
+_TICK = 0.001
 _COARSE = 2.0  # for file systems that stamp whole seconds, or every other
 
 Data = t.Dict[str, t.Any]
@@ -85,8 +86,18 @@ def file_key(path: str, now: t.Optional[float] = None) -> t.Optional[t.List[t.An
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         return None
-    margin = _COARSE if status.st_ctime_ns % 1_000_000_000 == 0 else _FINE
-    if abs((time.time() if now is None else now) - status.st_ctime_ns / 1e9) < margin:
+    if abs((time.time() if now is None else now) - status.st_ctime_ns / 1e9) < _margin(status):
         return None
     numbers = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return [os.path.realpath(path), *numbers]
+
+
+def settling_time(path: str, now: t.Optional[float] = None) -> float:
+    """Seconds until a file that was written just now has a key; 0 where that is too long to wait for."""
+    status = os.stat(path)
+    age = (time.time() if now is None else now) - status.st_ctime_ns / 1e9
+    return _FINE - age + _TICK if 0 <= age < _FINE and _margin(status) == _FINE else 0.0
+
+
+def _margin(status: os.stat_result) -> float:
+    return _COARSE if status.st_ctime_ns % 1_000_000_000 == 0 else _FINE

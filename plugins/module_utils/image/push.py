@@ -44,6 +44,7 @@ class Destination:
     warnings: t.List[str] = field(default_factory=list)
     reading: Meter = field(default_factory=lambda: QUIET.meter("build"))
     sending: Meter = field(default_factory=lambda: QUIET.meter("push"))
+    _sent: t.Set[str] = field(default_factory=set, repr=False)  # small blobs that are there by now
     _lock: t.Any = field(default_factory=threading.Lock, repr=False)
 
     def bring_base(self, layer: Descriptor) -> None:
@@ -90,13 +91,16 @@ class Destination:
             self._send(packed.digest, packed.size, lambda: FromStart(file))
         return packed
 
-    def bring_bytes(self, raw: bytes) -> str:
+    def bring_bytes(self, raw: bytes, digest: str = "") -> str:
         """Make a small blob (a config) exist in the repository; its digest."""
-        digest = digest_of(raw)
+        digest = digest or digest_of(raw)
+        if digest in self._sent:
+            return digest
         if not self.dry:
             self._send(digest, len(raw), lambda: _Bytes(raw))
         elif digest not in self.known and not self.client.has_blob(self.repository, digest):
             self._foresee(len(raw))
+        self._sent.add(digest)
         return digest
 
     def _foresee(self, size: int) -> None:

@@ -11,7 +11,7 @@ import typing as t
 from ..registry.reference import Reference
 from . import config
 from .base import Image
-from .checksums import Sums
+from .checksums import FileSums, Sums
 
 
 class Stopwatch:
@@ -34,7 +34,7 @@ class Stopwatch:
         return {name: round(seconds, 3) for name, seconds in laps.items()}
 
 
-def artifact_facts(path: str, sums: t.Optional[Sums], content_md5: t.Optional[str]) -> t.Dict[str, t.Any]:
+def artifact_facts(path: str, sums: t.Union[Sums, FileSums, None], content_md5: t.Optional[str]) -> t.Dict[str, t.Any]:
     """The result's `artifact`."""
     facts: t.Dict[str, t.Any] = {"path": path, "content_md5": content_md5}
     if sums is not None:

@@ -5,16 +5,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import stat
+import threading
 import zipfile
 
 import pytest
+from ansible_collections.slipway.delivery.plugins.module_utils.common.errors import SlipwayError
 from ansible_collections.slipway.delivery.plugins.module_utils.image import checksums
 from ansible_collections.slipway.delivery.plugins.module_utils.image.artifact import open_artifact
 from ansible_collections.slipway.delivery.plugins.module_utils.image.layering import placed, war_layers
-from ansible_collections.slipway.delivery.plugins.module_utils.image.memory import Memory, default_folder, file_key
-from ansible_collections.slipway.delivery.plugins.module_utils.image.pack import fingerprint, measure, recall, remember
+from ansible_collections.slipway.delivery.plugins.module_utils.image.memory import (
+    Memory,
+    default_folder,
+    file_key,
+    settling_time,
+)
+from ansible_collections.slipway.delivery.plugins.module_utils.image.pack import (
+    fingerprint,
+    measure,
+    pack,
+    pack_ahead,
+    quickest_hash,
+    recall,
+    remember,
+    seen,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,24 +125,70 @@ def test_checksums_are_read_once_for_a_content(tmp_path, memory, monkeypatch):
     monkeypatch.setattr("time.time", lambda: late)
     first = checksums.remembered_sums(str(path), memory)
     assert first == checksums.file_sums(str(path))
-    monkeypatch.setattr(checksums, "file_sums", lambda _path: pytest.fail("read again"))
+    monkeypatch.setattr(checksums, "_file_sum", lambda _path, _algorithm: pytest.fail("read again"))
     assert checksums.remembered_sums(str(path), memory) == first
 
 
 def test_checksums_of_a_file_that_changes_meanwhile_are_not_kept(tmp_path, memory, monkeypatch):
-    path, real = tmp_path / "a", checksums.file_sums
+    path, real = tmp_path / "a", checksums._file_sum
     late = old_file(path)
     monkeypatch.setattr("time.time", lambda: late)
 
-    def read(name):
-        sums = real(name)
+    def read(name, algorithm):
+        found = real(name, algorithm)
         path.write_bytes(b"changed while it was read")
-        return sums
+        return found
 
-    monkeypatch.setattr(checksums, "file_sums", read)
+    monkeypatch.setattr(checksums, "_file_sum", read)
     checksums.remembered_sums(str(path), memory)
-    monkeypatch.setattr(checksums, "file_sums", real)
-    assert checksums.remembered_sums(str(path), memory) == real(str(path))
+    monkeypatch.setattr(checksums, "_file_sum", real)
+    assert checksums.remembered_sums(str(path), memory) == checksums.file_sums(str(path))
+
+
+@pytest.mark.parametrize("settle", [True, False])
+def test_a_file_written_just_now_is_remembered_where_nobody_waits_for_its_checksums(tmp_path, memory, settle):
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+    while settle and settling_time(str(path)) == 0.0:  # the disk was slow, or a whole second was hit
+        path.write_bytes(b"content")
+    with checksums.FileSums(str(path), memory) as sums:
+        sums.begin(settle)
+        assert sums.all() == checksums.file_sums(str(path))
+    key = file_key(str(path), path.stat().st_ctime + 60)
+    assert (memory.get("files", key) is not None) is settle
+
+
+def test_no_time_is_spent_on_a_file_that_settles_slowly_or_has_settled(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"")
+    written = path.stat().st_ctime
+    assert settling_time(str(path), written + 60) == 0.0
+    assert settling_time(str(path), written - 60) == 0.0  # the clock was set back
+    assert 0.0 <= settling_time(str(path), written) < 0.2
+
+
+def test_sha256_is_there_before_md5(tmp_path, monkeypatch):
+    path, real, ready = tmp_path / "a", checksums._file_sum, threading.Event()
+    path.write_bytes(b"content")
+
+    def read(name, algorithm):
+        assert algorithm == "sha256" or ready.wait(30)
+        return real(name, algorithm)
+
+    monkeypatch.setattr(checksums, "_file_sum", read)
+    with checksums.FileSums(str(path)) as sums:
+        assert sums.sha256 == hashlib.sha256(b"content").hexdigest()
+        ready.set()
+        assert (sums.md5, sums.size) == (hashlib.md5(b"content").hexdigest(), 7)
+
+
+def test_a_file_that_goes_away_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+    with checksums.FileSums(str(path)) as sums:
+        path.unlink()
+        with pytest.raises(SlipwayError, match=f"artifact: {path} cannot be read"):
+            sums.all()
 
 
 # -- layers -----------------------------------------------------------------------------------------------------------
@@ -177,3 +241,32 @@ def test_files_outside_archives_are_measured(tmp_path, memory):
     assert recall(layer, memory) == (None, None)
     remember(None, measure(layer), memory)
     assert not (tmp_path / "memory").exists()
+
+
+def test_a_layer_packed_ahead_is_the_layer(tmp_path):
+    layer = layer_of(tmp_path / "1.war", {"a": b"1" * 100_000, "b": b"2"})
+    out = io.BytesIO()
+    assert pack_ahead(layer, "gzip").packed == pack(layer, "gzip", out)
+    assert pack_ahead(layer, "gzip").content == out.getvalue()
+
+
+def test_layers_are_known_by_their_diff_ids_as_well(tmp_path, memory):
+    layer = layer_of(tmp_path / "1.war", {"a": b"1"})
+    measured = measure(layer)
+    assert not seen(measured.diff_id, memory)
+    remember(fingerprint(layer), measured, memory)
+    assert seen(measured.diff_id, memory)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("flags\t\t: fpu sse2 sha_ni\n", "sha256"),
+        ("Features\t: fp asimd sha1 sha2\n", "sha256"),
+        ("flags\t\t: fpu sse2\nmodel name\t: sha2000\n", "blake2b"),
+    ],
+)
+def test_the_quickest_hash_depends_on_the_processor(tmp_path, text, expected):
+    (tmp_path / "cpuinfo").write_text(text)
+    assert quickest_hash(str(tmp_path / "cpuinfo")) == expected
+    assert quickest_hash(str(tmp_path / "none")) == "blake2b"
