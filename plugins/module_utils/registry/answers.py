@@ -22,6 +22,7 @@ from .errors import (
 
 try:
     import requests
+    import urllib3
 except ImportError:  # reported by the Operation's `requires`
     requests = None
 
@@ -90,8 +91,8 @@ def transport_error(error: Exception, method: str, url: str) -> RegistryError:
     """The typed error for a request that got no answer; `transient` where another try may mend it."""
     shown = display_url(url)
     host = urlsplit(shown).netloc
-    text = str(error)
-    if isinstance(error, requests.exceptions.SSLError) or "[SSL" in text:
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)) or "[SSL" in text:
         return _tls_error(text, method, shown, host)
     reason, transient, advice = _reason(error, text)
     failure = UnreachableError(f"{host} could not be reached: {reason}.", method, shown, advice=advice)
@@ -122,13 +123,16 @@ def _tls_error(text: str, method: str, shown: str, host: str) -> RegistryError:
 
 def _reason(error: Exception, text: str) -> t.Tuple[str, bool, str]:
     """(what happened, whether another try may mend it, what to do)."""
-    if any(mark in text for mark in ("NameResolutionError", "Name or service not known", "getaddrinfo failed")):
+    if any(
+        mark in text
+        for mark in ("NameResolutionError", "name resolution", "Name or service not known", "getaddrinfo failed")
+    ):
         return "its name has no address", False, "Check the registry's name and this machine's DNS."
-    if isinstance(error, requests.exceptions.ProxyError):
+    if isinstance(error, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)):
         return "the proxy of the environment did not connect", True, "Check HTTPS_PROXY, and NO_PROXY."
-    if isinstance(error, requests.exceptions.ConnectTimeout):
+    if type(error) in (requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
         return "the connection timed out", True, "Check address, port and firewalls."
-    if isinstance(error, requests.exceptions.ReadTimeout) or "timed out" in text:
+    if "timed out" in text:
         return "no byte came within the timeout", True, "Raise timeout if the registry is only slow."
     if "refused" in text:
         return "the connection was refused", True, "Check that the registry runs and listens on this port."

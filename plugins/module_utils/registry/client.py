@@ -326,7 +326,7 @@ class RegistryClient:
 
     def next_page(self, response: t.Any) -> str:
         """The URL of `Link: <...>; rel="next"`, empty at the end; another host's is refused."""
-        link = response.links.get("next", {}).get("url", "")
+        link = response.next_link
         if not link:
             return ""
         target = urljoin(response.url, link)

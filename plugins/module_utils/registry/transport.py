@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 import typing as t
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from . import auth
 from .access import Access, client_certificate, is_loopback, trust
@@ -20,16 +20,13 @@ from .answers import ERROR_LIMIT, RETRY_STATUS, display_url, status_error, trans
 from .auth import RegistryAuth, Scopes
 from .credentials import find_credentials
 from .errors import DeniedError, IntegrityError, RegistryError, UnreachableError
+from .exchange import FAILURES, Answer, Exchanger, Parameters
 from .reference import DOCKER_HUB
 
 try:
-    import requests
     import urllib3
-    from requests.adapters import HTTPAdapter
-    from requests.auth import AuthBase
 except ImportError:  # reported by the Operation's `requires`
-    requests = None
-    AuthBase = object
+    urllib3 = None
 
 ATTEMPTS = 5
 BASE_DELAY = 0.5
@@ -37,21 +34,9 @@ MAX_DELAY = 30.0
 MAX_RETRY_AFTER = 300.0
 CONNECT_TIMEOUT = 10.0
 MAX_REDIRECTS = 5
-POOL = 8
 USER_AGENT = "slipway.delivery/0.1.0"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
-
-
-class _Authorization(AuthBase):
-    """Sets one header; being an auth object keeps ~/.netrc and a URL's user part from setting another."""
-
-    def __init__(self, value: str) -> None:
-        self.value = value
-
-    def __call__(self, request: t.Any) -> t.Any:
-        if self.value:
-            request.headers["Authorization"] = self.value
-        return request
 
 
 class Transport:
@@ -72,28 +57,19 @@ class Transport:
         self.access = access
         self.base = base_url(host, access)
         self._own_origin = origin(self.base)
-        self._verify = trust(access, host)
-        if self._verify is False:  # the task said so: the library need not say it again on stderr
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._certificate = client_certificate(access, host)
-        # Requests' adapter without its Session, whose merging of settings (~/.netrc and *_CA_BUNDLE among them, which must
-        # not decide here) takes a third of the time of a small request.
-        self._adapter = HTTPAdapter(pool_connections=POOL, pool_maxsize=POOL, max_retries=0)
-        self._headers = {**requests.utils.default_headers(), "User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-        self._cookies = requests.cookies.RequestsCookieJar()  # load balancers keep an upload on one server by them
+        self._exchanger = Exchanger(trust(access, host), client_certificate(access, host), USER_AGENT)
         self._sleep = sleep
         self._jitter = jitter
         self._lock = threading.Lock()
         self._resume_at = 0.0
         self._is_registry = False
-        self._proxies_of: t.Dict[t.Tuple[str, str, int], t.Mapping[str, str]] = {}
         self.requests = 0
         self.warnings: t.List[str] = []
         plain = self.base.startswith("http://")
         self.auth = RegistryAuth(host, access, find_credentials(access, host), self._fetch_token, plain)
 
     def close(self) -> None:
-        self._adapter.close()
+        self._exchanger.close()
 
     def send(
         self,
@@ -102,11 +78,11 @@ class Transport:
         scopes: Scopes,
         expect: t.Collection[int] = (200,),
         headers: t.Optional[t.Mapping[str, str]] = None,
-        params: t.Any = None,
+        params: t.Optional[Parameters] = None,
         body: t.Any = None,
         attempts: int = ATTEMPTS,
         timeout: t.Optional[float] = None,
-    ) -> t.Any:
+    ) -> Answer:
         """The first answer whose status is in `expect`, its body unread. Raises RegistryError.
 
         `url` may be a path. 429, 5xx and broken connections are tried again up to `attempts` times; a `body` that can be
@@ -141,22 +117,22 @@ class Transport:
                     continue
             raise self._error(response, method, attempt)
 
-    def read(self, response: t.Any, limit: int) -> bytes:
+    def read(self, response: Answer, limit: int) -> bytes:
         """The whole body, at most `limit` bytes; IntegrityError when there is more, RegistryError when it breaks."""
         try:
             chunks, total = [], 0
-            for chunk in response.iter_content(64 * 1024):
+            for chunk in response.raw.stream(64 * 1024, decode_content=True):
                 total += len(chunk)
                 if total > limit:
                     raise IntegrityError(f"{display_url(response.url)} sent more than the {limit} bytes allowed.")
                 chunks.append(chunk)
             return b"".join(chunks)
-        except requests.exceptions.RequestException as error:
-            raise transport_error(error, response.request.method, response.url) from error
+        except FAILURES as error:
+            raise transport_error(error, response.method, response.url) from error
         finally:
             response.close()
 
-    def fetch(self, method: str, url: str, scopes: Scopes, limit: int, **options: t.Any) -> t.Tuple[t.Any, bytes]:
+    def fetch(self, method: str, url: str, scopes: Scopes, limit: int, **options: t.Any) -> t.Tuple[Answer, bytes]:
         """`send` and `read` as one unit that is tried again as a whole when the body breaks off."""
         for attempt in range(1, ATTEMPTS + 1):
             response = self.send(method, url, scopes, **options)
@@ -180,10 +156,10 @@ class Transport:
         url: str,
         scopes: Scopes,
         headers: t.Optional[t.Mapping[str, str]],
-        params: t.Any,
+        params: t.Optional[Parameters],
         body: t.Any,
         timeout: t.Optional[float],
-    ) -> t.Tuple[t.Any, str]:
+    ) -> t.Tuple[Answer, str]:
         """The answer after redirects (reads only), and the Authorization that the registry itself saw."""
         used = ""
         for _hop in range(MAX_REDIRECTS + 1):
@@ -214,58 +190,34 @@ class Transport:
         url: str,
         authorization: str,
         headers: t.Optional[t.Mapping[str, str]],
-        params: t.Any,
+        params: t.Optional[Parameters],
         body: t.Any,
         timeout: t.Optional[float],
-    ) -> t.Any:
+    ) -> Answer:
         self._wait_for_host()
         with self._lock:
             self.requests += 1
+        outgoing = {**(headers or {}), **({"Authorization": authorization} if authorization else {})}
+        timeouts = (min(CONNECT_TIMEOUT, self.access.timeout), timeout or self.access.timeout)
         try:
-            request = requests.PreparedRequest()
-            request.prepare(
-                method,
-                url,
-                {**self._headers, **(headers or {})},
-                params=params,
-                data=body,
-                auth=_Authorization(authorization),
-                cookies=self._cookies,
-            )
-            response = self._adapter.send(
-                request,
-                stream=True,
-                timeout=(min(CONNECT_TIMEOUT, self.access.timeout), timeout or self.access.timeout),
-                verify=self._verify,
-                cert=self._certificate,
-                proxies=self._proxies(url),
-            )
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            response = self._exchanger.exchange(method, url, outgoing, params, body, timeouts)
+        except FAILURES as error:
             raise transport_error(error, method, url) from error
-        self._note(request, response)
+        self._note(response)
         return response
 
-    def _note(self, request: t.Any, response: t.Any) -> None:
-        """Take in what an answer's headers say about other requests."""
+    def _note(self, response: Answer) -> None:
+        """Take in what an answer's headers say beside the answer."""
         headers = response.headers
         if not self._is_registry and headers.get("Docker-Distribution-Api-Version") and self._own(response.url):
             self._is_registry = True
-        if "Set-Cookie" in headers:
-            requests.cookies.extract_cookies_to_jar(self._cookies, request, response.raw)
         if "Warning" in headers:
             self._note_warnings(headers["Warning"])
-
-    def _proxies(self, url: str) -> t.Mapping[str, str]:
-        """The environment's proxies for this place, read once: finding them takes a tenth of a small request's time."""
-        place = origin(url)
-        if place not in self._proxies_of:
-            self._proxies_of[place] = requests.utils.get_environ_proxies(url)
-        return self._proxies_of[place]
 
     def _own(self, url: str) -> bool:
         return url.startswith(self.base) or origin(url) == self._own_origin
 
-    def _learn(self, response: t.Any, scopes: Scopes, used: str, body: t.Any) -> bool:
+    def _learn(self, response: Answer, scopes: Scopes, used: str, body: t.Any) -> bool:
         header = response.headers.get("WWW-Authenticate", "")
         if not header or not self._own(response.url):
             return False
@@ -282,8 +234,10 @@ class Transport:
         method = "POST" if form else "GET"
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                response = self._exchange(
-                    method, url, authorization, None, None if form else params, params if form else None, None
+                response = (
+                    self._exchange(method, url, authorization, FORM, None, urlencode(params).encode(), None)
+                    if form
+                    else self._exchange(method, url, authorization, None, params, None, None)
                 )
                 body = self.read(response, ERROR_LIMIT * 4)
             except RegistryError as error:
@@ -296,7 +250,7 @@ class Transport:
             self._back_off(attempt)
         raise AssertionError("the loop above returns or raises")
 
-    def _error(self, response: t.Any, method: str, attempts: int) -> RegistryError:
+    def _error(self, response: Answer, method: str, attempts: int) -> RegistryError:
         try:
             body = response.raw.read(ERROR_LIMIT) if response.raw is not None else b""
         except (urllib3.exceptions.HTTPError, OSError):
@@ -340,7 +294,7 @@ class Transport:
     def _back_off(self, attempt: int) -> None:
         self._sleep(self._jitter() * min(MAX_DELAY, BASE_DELAY * 2 ** (attempt - 1)))
 
-    def _heed_retry_after(self, response: t.Any) -> None:
+    def _heed_retry_after(self, response: Answer) -> None:
         """Retry-After holds for the whole host, so every thread waits."""
         value = response.headers.get("Retry-After")
         if not value:
@@ -397,7 +351,7 @@ def _json_object(body: bytes) -> t.Dict[str, t.Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _give_back(method: str, response: t.Any) -> None:
+def _give_back(method: str, response: Answer) -> None:
     """An answer without a body frees its connection for the next request; closed unread, it would take that along."""
     if method == "HEAD" or response.status_code == 204 or response.headers.get("Content-Length") == "0":
         response.raw.drain_conn()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.slipway.delivery.plugins.module_utils.registry import transport
+from ansible_collections.slipway.delivery.plugins.module_utils.registry import exchange, transport
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
 from ansible_collections.slipway.delivery.tests.unit.plugins.module_utils.registry.fake_registry import FakeRegistry
 
@@ -21,7 +21,7 @@ def _no_logins(monkeypatch, tmp_path):
 @pytest.fixture
 def registry(monkeypatch):
     fake = FakeRegistry()
-    monkeypatch.setattr(transport, "HTTPAdapter", lambda **_options: fake)
+    monkeypatch.setattr(exchange, "Pools", lambda **_options: fake)
     return fake
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 import io
 import json
 import re
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
-import requests
 import urllib3
 from ansible_collections.slipway.delivery.plugins.module_utils.registry import manifest as m
-from requests.adapters import BaseAdapter
 
 
 def answer(status, body=b"", **headers):
@@ -28,7 +27,7 @@ def refusal(status, code, message="", **headers):
     return answer(status, {"errors": [{"code": code, "message": message}]}, **headers)
 
 
-class FakeRegistry(BaseAdapter):
+class FakeRegistry:
     """One or more hosts. `log` has "METHOD path?query" of each request, `seen` the prepared requests themselves.
 
     `script` holds (pattern, answer or exception) pairs: the first whose pattern matches the log line is used up instead
@@ -36,7 +35,6 @@ class FakeRegistry(BaseAdapter):
     """
 
     def __init__(self):
-        super().__init__()
         self.manifests, self.tags, self.blobs = {}, {}, {}
         self.log, self.seen, self.script, self.subjects = [], [], [], {}
         self.deletes_tags = self.deletion = self.mounts = True
@@ -94,9 +92,20 @@ class FakeRegistry(BaseAdapter):
         }
         return self.add_manifest(repository, m.Manifest.build(data, m.OCI_INDEX), tag)
 
-    # -- requests' side ----------------------------------------------------------------------------------------------
+    # -- the side of whoever asks ------------------------------------------------------------------------------------
 
-    def send(self, request, **_options):
+    def pool(self, url, *_options):
+        """As exchange.Pools has it."""
+        scheme, host = urlsplit(url)[:2]
+
+        def urlopen(method, target, body, headers, **_more):
+            return self.send(
+                SimpleNamespace(method=method, url=f"{scheme}://{host}{target}", headers=headers, body=body)
+            )
+
+        return SimpleNamespace(urlopen=urlopen), False
+
+    def send(self, request):
         parts = urlsplit(request.url)
         self.hosts.add(parts.netloc)
         line = f"{request.method} {parts.path}{'?' + parts.query if parts.query else ''}"
@@ -114,20 +123,18 @@ class FakeRegistry(BaseAdapter):
         return self._response(request, *self._answer(request, parts, body or b""))
 
     def _response(self, request, status, body, headers):
-        response = requests.Response()
-        response.status_code, response.url, response.request = status, request.url, request
-        response.headers = requests.structures.CaseInsensitiveDict(headers)
+        headers = dict(headers)
         if request.method != "HEAD":
-            response.headers.setdefault("Content-Length", str(len(body)))
+            headers.setdefault("Content-Length", str(len(body)))
         if self.version_header:
-            response.headers["Docker-Distribution-Api-Version"] = "registry/2.0"
-        response.raw = urllib3.HTTPResponse(
+            headers["Docker-Distribution-Api-Version"] = "registry/2.0"
+        return urllib3.HTTPResponse(
             io.BytesIO(b"" if request.method == "HEAD" else body),
-            headers=dict(response.headers),
+            headers=headers,
             status=status,
             preload_content=False,
+            request_method=request.method,
         )
-        return response
 
     def _answer(self, request, parts, body):
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}

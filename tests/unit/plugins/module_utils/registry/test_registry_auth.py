@@ -252,7 +252,7 @@ def test_an_identity_token_is_posted(registry, pauses, tmp_path):
     registry.script += [("HEAD", bearer_401()), ("POST /token", answer(200, {"access_token": "t1"}))]
     RegistryClient("reg.example.com", Access(auth_file=str(auth_file))).head_manifest("app", "1")
     posted = registry.seen[1]
-    assert "grant_type=refresh_token" in posted.body and "refresh_token=idt" in posted.body
+    assert b"grant_type=refresh_token" in posted.body and b"refresh_token=idt" in posted.body
     assert "Authorization" not in posted.headers
     assert authorizations(registry)[-1] == "Bearer t1"
 
