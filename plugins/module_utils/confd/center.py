@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ..common.deadline import Deadline
@@ -52,9 +53,21 @@ def problems(params: Params) -> t.List[str]:
         found.append("username: etcd takes a user name and a password together.")
     if params["client_key"] and not params["client_cert"]:
         found.append("client_key: needs client_cert.")
-    return found
+    return found + [problem for name in _FILES for problem in _unreadable(name, params[name])]
 
 
+def _unreadable(name: str, path: t.Optional[str]) -> t.Iterator[str]:
+    """The libraries say of such a file that the server does not answer, or nothing that names the option."""
+    if not path or (name == "ca_path" and os.path.isdir(path)):
+        return
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        yield f"{name}: {path} cannot be read: {error.strerror}."
+
+
+_FILES = ("ca_path", "client_cert", "client_key")
 _EXAMPLE = {"redis": "10.0.0.5:6379", "etcd": "10.0.0.5:2379"}
 
 

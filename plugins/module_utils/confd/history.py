@@ -22,6 +22,7 @@ from .plan import Plan
 
 FORMAT = 1
 SHOWN = ("number", "revision", "time", "author", "reason", "release", "action", "added", "changed", "removed")
+_NEEDED = ("number", "id", "revision", "time", "author", "reason")  # of an entry; others came with later versions
 Entry = t.Dict[str, t.Any]
 
 
@@ -72,8 +73,11 @@ def load_head(text: t.Optional[str], where: str) -> Head:
     """The head as it stands in the store; None is an empty history. SlipwayError if it cannot be read."""
     if text is None:
         return Head()
-    content = _load(text, f"the history's head of {where}")
-    return Head(tuple(content["entries"]), tuple(content["secret_keys"]), content["number"])
+    what = f"the history's head of {where}"
+    content = _load(text, what, {"entries": list, "secret_keys": list, "number": int})
+    if not all(isinstance(entry, dict) and set(_NEEDED) <= set(entry) for entry in content["entries"]):
+        raise _damaged(what)
+    return Head(tuple(content["entries"]), tuple(map(str, content["secret_keys"])), content["number"])
 
 
 def load_record(text: t.Optional[str], entry: Entry, where: str) -> Entry:
@@ -81,7 +85,10 @@ def load_record(text: t.Optional[str], entry: Entry, where: str) -> Entry:
     what = f"record {entry['number']} (revision {entry['revision']}) of {where}"
     if text is None:
         raise SlipwayError(f"{what} is missing in the store: somebody removed it. Nothing was changed.")
-    return _load(text, what)
+    content = _load(text, what, {"keys": dict, "secret_keys": list})
+    if "revision" not in content or not all(isinstance(value, str) for value in content["keys"].values()):
+        raise _damaged(what)
+    return content
 
 
 def recorded(store: Backend, prefix: str, head: Head, name: str) -> Entry:
@@ -95,14 +102,24 @@ def recorded(store: Backend, prefix: str, head: Head, name: str) -> Entry:
     return load_record(store.record(prefix, found[0]["number"]), found[0], place)
 
 
-def _load(text: str, what: str) -> t.Dict[str, t.Any]:
+def _load(text: str, what: str, parts: t.Mapping[str, type]) -> t.Dict[str, t.Any]:
+    """A head or a record, with `parts` of these types. SlipwayError for anything else: hands were at it."""
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SlipwayError(f"{what} is no JSON ({error}). Nothing was changed.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise SlipwayError(f"{what} has a format that this version does not know. Nothing was changed.")
+    if not all(isinstance(content.get(name), kind) for name, kind in parts.items()):
+        raise _damaged(what)
     return content
+
+
+def _damaged(what: str) -> SlipwayError:
+    return SlipwayError(
+        f"{what} was altered by hand, and is no history any more. Nothing was changed. Put it back as it was, or remove the "
+        "prefix's history (slipway!<prefix>!*, for a file its .history folder): the settings stay, and a new one begins."
+    )
 
 
 def _dump(content: t.Dict[str, t.Any]) -> str:

@@ -13,8 +13,11 @@ from .base import Backend, Delta, Snapshot, history_name, moved, raise_problems
 from .gateway import Gateway, Message, decode, encode
 
 # etcd refuses more than 128 operations in one list, and nested lists share them with the one around: 64 lists of 64.
-_LIST = 64
-MAX_OPERATIONS = _LIST * _LIST
+# etcd takes 128 operations in one list; of a nested one, what the list around it leaves of them.
+_LISTS = 64
+_AROUND = 2  # the head, and the count
+_LIST = 128 - _LISTS - _AROUND
+MAX_OPERATIONS = _LISTS * _LIST
 
 
 class Guard(t.NamedTuple):
@@ -58,7 +61,7 @@ class EtcdBackend(Backend):
         return decode(found[0].get("value", "")) if found else None
 
     def apply(self, prefix: str, snapshot: Snapshot, delta: Delta) -> None:
-        operations = _operations(prefix, delta)
+        head, *operations = _operations(prefix, delta)
         if len(operations) > MAX_OPERATIONS:
             raise ParameterError(
                 f"{len(operations)} keys would change in one step, and etcd takes {MAX_OPERATIONS} in one transaction. "
@@ -67,7 +70,9 @@ class EtcdBackend(Backend):
         counted = {"request_range": {**_interval(prefix + "/", prefix + "0"), "count_only": True}}
         lists = [operations[start : start + _LIST] for start in range(0, len(operations), _LIST)]
         nested = [{"request_txn": {"success": each}} for each in lists]
-        answer = self._gateway.call("kv/txn", {"compare": _unmoved(prefix, snapshot), "success": [*nested, counted]})
+        # The head is put in the outer list: an etcd that is full refuses what puts, and does not look into nested lists.
+        success = [head, *nested, counted]
+        answer = self._gateway.call("kv/txn", {"compare": _unmoved(prefix, snapshot), "success": success})
         if not answer.get("succeeded"):
             raise moved(self.where, prefix)
         count = int(answer["responses"][-1]["response_range"].get("count", 0))
@@ -80,15 +85,15 @@ class EtcdBackend(Backend):
 
 
 def _operations(prefix: str, delta: Delta) -> t.List[Message]:
-    """One operation a key: etcd refuses a key that a list touches twice."""
-    put = {
-        **delta.put,
-        **{history_name(prefix, number): record for number, record in delta.records.items()},
-        history_name(prefix, "head"): delta.head,
-    }
+    """One operation a key, since etcd refuses a key that a list touches twice; the head's is the first."""
+    head = history_name(prefix, "head")
+    put = {**delta.put, **{history_name(prefix, number): record for number, record in delta.records.items()}}
     gone = [*delta.remove, *(history_name(prefix, number) for number in delta.drop_records)]
     return [
-        *({"request_put": {"key": encode(key), "value": encode(value)}} for key, value in sorted(put.items())),
+        *(
+            {"request_put": {"key": encode(key), "value": encode(value)}}
+            for key, value in [(head, delta.head), *sorted(put.items())]
+        ),
         *({"request_delete_range": {"key": encode(key)}} for key in gone),
     ]
 

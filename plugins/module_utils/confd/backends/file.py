@@ -11,6 +11,7 @@ a record, and `pending.json` while a change is under way. The change happens whe
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -31,6 +32,16 @@ from .base import Backend, Delta, Snapshot, moved, raise_problems
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _POLL = 0.01  # seconds between two tries for the lock
 _NEW_MODE = 0o640
+# What does not pass by waiting, and what to do.
+_LASTING = {
+    errno.EROFS: "Nothing was changed. Mount it for writing, or say another path.",
+    errno.ENOSPC: "Nothing was changed. Make room on that disk.",
+    errno.EDQUOT: "Nothing was changed. Make room, or raise the quota of that user.",
+    errno.EISDIR: "path is to be a file: say which one in that folder.",
+    errno.ENOTDIR: "A part of path is a file and no folder.",
+    errno.ELOOP: "path is a symbolic link that leads to itself.",
+    errno.ENAMETOOLONG: "Say a shorter path.",
+}
 
 
 class FileBackend(Backend):
@@ -77,7 +88,8 @@ class FileBackend(Backend):
             }
             self._put(self._folder / "pending.json", json.dumps(pending))
             self._put(self._path, content)
-            self._settle()
+            with self._errors("finish the change of", placed=True):
+                self._settle()
 
     def _snapshot(self, prefix: str) -> Snapshot:
         content = _read(self._path)
@@ -98,7 +110,7 @@ class FileBackend(Backend):
             return {}
         try:
             values = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SlipwayError(f"{self.where} is no JSON ({error}). It was left as it is.") from error
         if not isinstance(values, dict):
             raise SlipwayError(f"{self.where} is no JSON object of keys and strings. It was left as it is.")
@@ -116,7 +128,12 @@ class FileBackend(Backend):
         found = _read(self._folder / "pending.json")
         if found is None:
             return None
-        pending: t.Dict[str, t.Any] = json.loads(found)
+        pending = _loaded(found)
+        if pending is None:
+            raise SlipwayError(
+                f"{self._folder / 'pending.json'} was altered by hand. Remove it: {self._path} holds whole settings, and only the "
+                "history may lack the last change. Nothing was changed."
+            )
         return pending if content is not None and pending["values"] == _digest(content) else None
 
     def _settle(self) -> None:
@@ -188,15 +205,21 @@ class FileBackend(Backend):
                 self._deadline.pause(_POLL)
 
     @contextlib.contextmanager
-    def _errors(self, verb: str) -> t.Iterator[None]:
+    def _errors(self, verb: str, placed: bool = False) -> t.Iterator[None]:
+        """`placed`: the change is there, and whoever comes next finishes it; so it is looked for again, whatever went wrong."""
         try:
             yield
         except PermissionError as error:
+            if placed:
+                raise UnreachableError(f"Cannot {verb} {self.where}: {error}.") from error
             raise DeniedError(f"Cannot {verb} {self.where}: {error}. Run as the file's owner.") from error
         except UnicodeDecodeError as error:
             raise SlipwayError(f"{self.where} is no UTF-8 ({error}). It was left as it is.") from error
         except OSError as error:
-            raise UnreachableError(f"Cannot {verb} {self.where}: {error}.") from error
+            hint = "" if placed else _LASTING.get(error.errno or 0)
+            if hint is None or placed:
+                raise UnreachableError(f"Cannot {verb} {self.where}: {error}.") from error
+            raise SlipwayError(f"Cannot {verb} {self.where}: {error}. {hint}") from error
 
 
 def dump(values: t.Mapping[str, str]) -> str:
@@ -208,6 +231,19 @@ def dump(values: t.Mapping[str, str]) -> str:
 def _plain(value: str) -> bool:
     """Whether it can be written again: a lone surrogate, as JSON can spell it, cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _loaded(text: str) -> t.Optional[t.Dict[str, t.Any]]:
+    """The content of pending.json; None if it is no such thing."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(found, dict) and isinstance(found.get("drop"), list)
+    names = [found.get("name"), *found["drop"]] if whole else [None]
+    texts = [*names, found.get("values"), found.get("head")] if whole else names
+    plain = all(isinstance(each, str) for each in texts) and not any("/" in name for name in names)
+    return found if plain else None
 
 
 def _read(path: Path) -> t.Optional[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import typing as t
 from urllib.parse import urlsplit
 
@@ -21,10 +22,17 @@ except ImportError:
 
 _WAIT = 5.0  # seconds for one answer; the deadline bounds them all
 _LONGEST_TEXT = 300
+_WRAPPED = re.compile(r"^(?:<[^>]*>|\w+\([^()]*\)): ")
 _PAUSE = 0.1  # seconds before a cluster without a leader is asked again
 _DENIED = 7
 _UNAUTHENTICATED = 16
 _NAMELESS = "Where etcd has users, its gateway takes no client certificate with a common name: use one without."
+_TOO_LARGE = "The change and its history record, which has every key, are beyond etcd's 1.5 MiB a request."
+_HINTS = {
+    "too large": _TOO_LARGE,
+    "larger than max": _TOO_LARGE,
+    "space exceeded": "Compact and defragment etcd, then disarm its alarm (etcdctl alarm disarm). Nothing was changed.",
+}
 Message = t.Dict[str, t.Any]
 
 
@@ -66,6 +74,10 @@ class Gateway:
             status, answer = self._post(method, message)
         if status != 200:
             raise self._refusal(method, status, answer)
+        if "header" not in answer:
+            raise SlipwayError(
+                f"{self.where} answers {method}, and not as etcd v3 does. Look at nodes: what listens there?"
+            )
         return answer
 
     def _authenticate(self, login: Login) -> None:
@@ -88,15 +100,18 @@ class Gateway:
             for url in list(self._urls):
                 try:
                     answer = self._send(f"{url}/v3/{method}", message)
-                    alive = True
                     status, body = answer.status_code, _body(answer)
                 except requests.exceptions.SSLError as error:
-                    failures[url] = f"TLS: {error}"
-                except requests.exceptions.RequestException as error:
-                    failures[url] = str(error)
+                    failures[url] = f"TLS: {_reason(error)}"
+                except (
+                    requests.exceptions.RequestException,
+                    OSError,
+                ) as error:  # OSError: a certificate it cannot load
+                    failures[url] = _reason(error)
                 else:
                     if status < 500 and isinstance(body, dict):
                         return status, body
+                    alive = alive or status >= 500  # another program's answer stays what it is
                     failures[url] = f"{status} {_said(body)}"
                 self._urls = [*self._urls[1:], url]  # the next one first, from now on
             if not alive or self._deadline.expired():
@@ -127,8 +142,9 @@ class Gateway:
             return DeniedError(
                 f"{message}. Set username and password of a user who may read and write the prefix and slipway!<prefix>!*."
             )
-        if "too large" in _said(answer):
-            return SlipwayError(f"{message}. The change and its history record are beyond etcd's 1.5 MiB a request.")
+        for part, hint in _HINTS.items():
+            if part in _said(answer):
+                return SlipwayError(f"{message}. {hint}")
         return SlipwayError(f"{message}.")
 
 
@@ -149,7 +165,16 @@ def _body(answer: t.Any) -> t.Any:
 
 
 def _said(answer: t.Any) -> str:
-    return str((answer.get("message") or answer.get("error") or "no reason given") if isinstance(answer, dict) else "")
+    if not isinstance(answer, dict):
+        return "and no answer of etcd's"
+    return str(answer.get("message") or answer.get("error") or "no reason given")
+
+
+def _reason(error: Exception) -> str:
+    """requests' errors without the objects and addresses that they are wrapped in."""
+    inner = error.args[0] if error.args else error
+    inner = getattr(inner, "reason", None) or inner
+    return _WRAPPED.sub("", str(inner)) or type(error).__name__
 
 
 def _url(node: str, tls: bool) -> str:

@@ -27,6 +27,15 @@ _SCAN = 1000  # keys a round trip
 _WAIT = 5.0  # seconds for one answer; the deadline bounds them all
 _GLOB = re.compile(r"([*?\[\]\\^-])")
 _SCHEMES = ("", "redis", "rediss", "unix")
+_CLUSTER = "It is a cluster, from which confd does not read: name a single master in nodes."
+_HINTS = {
+    "'maxmemory'": "Its memory is full: raise maxmemory, or remove what is not needed. Nothing was changed.",
+    "DB index": "Say in db one of its databases, 0 to 15 by default.",
+    "same slot": _CLUSTER,
+    "MOVED": _CLUSTER,
+    "Hash slot not served": _CLUSTER,
+    "SELECT is not allowed": _CLUSTER,
+}
 
 
 class RedisBackend(Backend):
@@ -63,7 +72,7 @@ class RedisBackend(Backend):
                     moment.mget(names)
                 answers = moment.execute()
             strings = dict(zip(names, answers[1])) if names else {}
-            problems = self._problems(client, strings, dict(zip(above, answers[0][1:])))
+            problems = self._problems(client, {**strings, head: answers[0][0]}, dict(zip(above, answers[0][1:])))
         raise_problems(self.where, prefix, problems)
         keys = {text(name): text(value) for name, value in strings.items() if value is not None}
         found = answers[0][0]
@@ -149,7 +158,7 @@ class RedisBackend(Backend):
         self, client: t.Any, strings: t.Mapping[bytes, t.Optional[bytes]], above: t.Mapping[bytes, t.Optional[bytes]]
     ) -> t.List[str]:
         """What is in the way: keys of another type, and a value at the prefix or above it."""
-        doubtful = [name for name, value in strings.items() if value is None]
+        doubtful = [name for name, value in strings.items() if value is None]  # the head's among them
         with client.pipeline(transaction=False) as asking:
             for name in [*doubtful, *above]:
                 asking.type(name)
@@ -205,6 +214,10 @@ class RedisBackend(Backend):
             raise DeniedError(f"{self.where} refuses the login: {error}. Check username and password.") from error
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise UnreachableError(f"Cannot {verb} {self.where}: {error}.") from error
+        except redis.InvalidResponse as error:
+            raise SlipwayError(
+                f"{self.where} answers, and not as redis does. Look at nodes: what listens there?"
+            ) from error
         except redis.ResponseError as error:
             # redis-py puts the whole command, values and all, before the server's answer; `from` would show it in a traceback.
             answer = str(error).rpartition("caused error: ")[2].rstrip(".")
@@ -217,7 +230,7 @@ def _refusal(message: str, error: Exception) -> SlipwayError:
         return DeniedError(f"{message} The user needs {needed}.")
     if isinstance(error, redis.ReadOnlyError):
         return DeniedError(f"{message} Name the master in nodes.")
-    return SlipwayError(message)
+    return SlipwayError(" ".join([message, *(hint for part, hint in _HINTS.items() if part in str(error))]))
 
 
 def _address(node: str) -> t.Dict[str, t.Any]:
