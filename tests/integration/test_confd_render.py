@@ -6,14 +6,19 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
 import stat
+import subprocess
+import time
 import typing as t
 from pathlib import Path
 
 import confd_helper
 import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.common.deadline import Deadline
+from ansible_collections.slipway.delivery.plugins.module_utils.confd import binary as binaries
 from ansible_collections.slipway.delivery.plugins.module_utils.confd import functions
 from ansible_collections.slipway.delivery.plugins.module_utils.confd.binary import LocalConfd
 from ansible_collections.slipway.delivery.plugins.module_utils.confd.check import CONFD_CHECK
@@ -191,16 +196,62 @@ def test_another_environment_that_does_not_answer_is_told(center, binary, tmp_pa
     assert "staging" in result["findings"][0]["message"] and result["differences"] is None and len(result["files"]) == 1
 
 
-def test_nothing_of_a_run_stays(center, binary, tmp_path):
+def test_nothing_of_a_run_stays(center, binary, tmp_path, monkeypatch):
     _dialect, confd = binary
-    before = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
+    place = tmp_path / "memory"
+    place.mkdir()
+    monkeypatch.setattr(binaries, "_MEMORY", str(place))
     confdir = write_confdir(tmp_path, {"t": ('{{getv "/a"}}', ["/"])}, center.prefix)
     tree = sorted(tmp_path.rglob("*"))
     checked(center, confdir, confd, keys={"a": 1})
-    left = set(os.listdir("/dev/shm")) - before if before else set()
-    assert sorted(tmp_path.rglob("*")) == tree and not [
-        name for name in left if name.startswith(f"slipway-confd-{os.getpid()}-")
-    ]
+    assert sorted(tmp_path.rglob("*")) == tree
+
+
+def render_for_ever(confdir: Path, confd: str, place: str) -> None:
+    binaries._MEMORY = place
+    args = {"confdir": str(confdir), "prefix": "/x", "keys": {"p": "sesame-door1"}, "secret_keys": ["p"]}
+    execute(CONFD_CHECK, {**args, "render": True, "confd": confd, "timeout": "60s", "fail": False})
+
+
+def test_what_a_killed_task_leaves_is_gone_after_the_next(binary, tmp_path, monkeypatch):
+    """The copies for rendering hold secrets in the clear. Those of a task that still runs stay."""
+    _dialect, confd = binary
+    place = tmp_path / "memory"
+    place.mkdir()
+    monkeypatch.setattr(binaries, "_MEMORY", str(place))
+    endless = '{{getv "/p"}}' + "".join("{{range seq 1 2000}}" for _level in range(3)) + "{{end}}" * 3
+    confdir = write_confdir(tmp_path, {"t": (endless, ["/"])}, "/x")
+    processes = multiprocessing.get_context("fork")
+    killed, busy = (processes.Process(target=render_for_ever, args=(confdir, confd, str(place))) for _task in range(2))
+    try:
+        killed.start()
+        (left,) = until(lambda: [path for path in place.iterdir() if (path / "values.json").exists()], 1)
+        assert "sesame-door1" in (left / "values.json").read_text() and stat.S_IMODE(left.stat().st_mode) == 0o700
+        killed.kill()
+        killed.join()
+        busy.start()
+        (mine,) = until(
+            lambda: [path for path in place.iterdir() if (path / "values.json").exists() and path != left], 1
+        )
+        quick = write_confdir(tmp_path / "quick", {"t": ('{{getv "/p"}}', ["/"])}, "/x")
+        execute(CONFD_CHECK, {"confdir": str(quick), "prefix": "/x", "keys": {"p": 1}, "render": True, "confd": confd})
+        assert list(place.iterdir()) == [mine]
+    finally:
+        for process in (killed, busy):
+            if process.pid:
+                process.kill()
+        for running in subprocess.run(
+            ["pgrep", "-f", str(place)], capture_output=True, text=True, check=False
+        ).stdout.split():
+            os.kill(int(running), signal.SIGKILL)
+
+
+def until(found: t.Callable[[], list[Path]], count: int) -> list[Path]:
+    deadline = time.monotonic() + 20
+    while len(found()) != count:
+        assert time.monotonic() < deadline, found()
+        time.sleep(0.01)
+    return found()
 
 
 def test_without_confd(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from ..common.errors import DeadlineError, SlipwayError
 from .functions import FORK, LEGACY
 
 _ENVIRONMENT = "CONFD"
+_PREFIX = "slipway-confd-"
 _MEMORY = "/dev/shm"  # settings hold secrets, so their copies stay off the disk where there is a place in memory
 Tree = t.Mapping[str, bytes]
 
@@ -84,14 +86,17 @@ class LocalConfd(Confd):
     @contextlib.contextmanager
     def folder(self) -> t.Iterator[LocalConfd]:
         """A private folder, in memory where there is one, for the runs in the body."""
-        place = _MEMORY if os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK | os.X_OK) else None
-        made = tempfile.mkdtemp(prefix="slipway-confd-", dir=place)
+        in_memory = os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK | os.X_OK)
+        place = _MEMORY if in_memory else tempfile.gettempdir()
+        _sweep(place)
+        made, held = _made(place)
         self._folder = Path(made)
         try:
             yield self
         finally:
             self._folder = None
             shutil.rmtree(made, ignore_errors=True)
+            os.close(held)
 
     def run(self, tree: Tree, folders: t.Sequence[str], root: str) -> Ran:
         place = Path(root)
@@ -129,6 +134,40 @@ class LocalConfd(Confd):
             raise DeadlineError(f"{self.where} did not end within {self._deadline.seconds:g} s.") from error
         except OSError as error:
             raise SlipwayError(f"Cannot run {self.where}: {error}.") from error
+
+
+def _made(place: str) -> t.Tuple[str, int]:
+    """A private folder, and the lock that says that it is in use: it goes with the process, however that ends."""
+    while True:
+        made = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
+        held = _lock(made)
+        if held is not None:
+            return made, held  # else another task swept it in the instant before it was locked
+
+
+def _lock(folder: str) -> t.Optional[int]:
+    """The folder, open and locked; None where somebody holds it, it is gone, or it is not ours."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(handle).st_uid == os.getuid() and os.path.samestat(os.fstat(handle), os.stat(folder)):
+            return handle
+    except OSError:
+        pass  # in use, or gone meanwhile
+    os.close(handle)
+    return None
+
+
+def _sweep(place: str) -> None:
+    """Remove what a task that was killed has left there: it holds settings in the clear."""
+    for name in os.listdir(place):
+        held = _lock(os.path.join(place, name)) if name.startswith(_PREFIX) else None
+        if held is not None:
+            shutil.rmtree(os.path.join(place, name), ignore_errors=True)
+            os.close(held)
 
 
 def find(named: t.Optional[str]) -> t.Optional[str]:
