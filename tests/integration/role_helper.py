@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".work" / "collections"
-_RECAP = re.compile(r"^localhost\s+: ok=\d+\s+changed=(\d+)\s+unreachable=0\s+failed=(\d+)", re.MULTILINE)
+_RECAP = re.compile(r"^(?:localhost|machine)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=0\s+failed=(\d+)", re.MULTILINE)
 
 
 @dataclass
@@ -36,24 +36,33 @@ class Played:
         return "changed: [localhost]" in part or "ok: [localhost]" in part
 
 
-def play_role(folder: Path, role: str, variables: t.Mapping[str, t.Any], *arguments: str, ok: bool = True) -> Played:
-    """The role once, by a local connection, `folder` holding what is written for that."""
+def play_role(
+    folder: Path,
+    role: str,
+    variables: t.Mapping[str, t.Any],
+    *arguments: str,
+    ok: bool = True,
+    reached_by: t.Mapping[str, t.Any] | None = None,
+) -> Played:
+    """The role once, `folder` holding what is written for that: on this machine, or on one that is `reached_by` variables."""
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    name = "machine" if reached_by else "localhost"
+    inventory = {"all": {"hosts": {name: {**(reached_by or local)}}}}
     folder.mkdir(exist_ok=True)
     book = [
         {
             "name": role,
-            "hosts": "localhost",
-            "connection": "local",
+            "hosts": name,
             "gather_facts": False,
-            "vars": {"ansible_python_interpreter": sys.executable},
             "tasks": [{"name": role, "ansible.builtin.include_role": {"name": f"slipway.delivery.{role}"}}],
         }
     ]
+    (folder / "inventory.json").write_text(json.dumps(inventory))
     (folder / "role.yml").write_text(json.dumps(book))
     (folder / "vars.json").write_text(json.dumps(variables))
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-e", f"@{folder}/vars.json"]
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", f"{folder}/inventory.json"]
     done = subprocess.run(
-        [*command, *arguments, str(folder / "role.yml")],
+        [*command, "-e", f"@{folder}/vars.json", *arguments, str(folder / "role.yml")],
         env={
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),

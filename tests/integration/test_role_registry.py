@@ -223,3 +223,10 @@ def test_the_units_are_such_as_systemd_takes(machine):
     checked = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
     ours = [line for line in checked.stderr.splitlines() if "slipway-registry-gc" in line]
     assert not ours, checked.stderr
+
+
+def test_without_a_schedule_the_units_go(machine):
+    assert machine.play(registry_gc_schedule="").changed == 1
+    assert list((machine.folder / "units").iterdir()) == []
+    assert (machine.folder / "gc").exists(), "to be run by hand"
+    assert machine.play(registry_gc_schedule="").changed == 0
