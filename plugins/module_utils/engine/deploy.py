@@ -171,6 +171,8 @@ def _predicted(task: Task, plan: Plan, actual: Actual, choice: images.Choice) ->
     expected = facts.of(container) if container else None
     if expected is not None and plan.changed:
         expected = {**expected, "name": wanted.name, "status": "running"}
+        if plan.action == "started":  # what only the start decides, as for a container that is not there yet
+            expected.update(ports=facts.predicted(wanted, choice)["ports"], ip=None, started_at=None)
     there = actual.kept_after_revert if plan.recovery else actual.kept
     kept = facts.previous(there, True) if wanted.keep_previous else None
     return Outcome(action, expected, kept, plan.before, plan.after)

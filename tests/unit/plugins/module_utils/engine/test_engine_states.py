@@ -58,6 +58,22 @@ def test_aliases_that_the_engine_adds_by_itself_are_no_difference(engine, run, a
     assert plan["diff"]["after"]["networks.app-net"]["aliases"] == sorted([*aliases, "further"])
 
 
+def test_a_start_is_foretold_without_what_only_the_start_decides(engine, run):
+    deployed(run)
+    run(state="stopped")
+    started = no_writes(engine, run, check_mode=True, **options("1"))
+    assert started["action"] == "started"
+    port = {"container": 8080, "protocol": "tcp", "host_ip": "0.0.0.0", "host_port": 8080}
+    assert started["container"] == {
+        **started["container"],
+        "id": current(engine)["Id"],
+        "status": "running",
+        "ports": [port],
+        "ip": None,
+        "started_at": None,
+    }
+
+
 # --- differences --------------------------------------------------------------------------------------------------------
 
 
