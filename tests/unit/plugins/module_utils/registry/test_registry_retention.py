@@ -178,8 +178,9 @@ def test_at_no_moment_is_something_tagged_half_there(snapshot, rules, in_use):
         for parent, node in snapshot.nodes.items():
             assert one not in node.children or parent in gone, f"{parent} still lists {one}"
         gone.add(one)
-    # What hangs on an image goes with it, unless something that stays needs it too.
-    left = {one for one, node in snapshot.nodes.items() if node.subject in gone and one not in gone}
+    # What hangs on an image goes with it, unless something that stays needs it too, or nobody can read it.
+    readable = {one: node for one, node in snapshot.nodes.items() if not node.problem}
+    left = {one for one, node in readable.items() if node.subject in gone and one not in gone}
     assert left <= reach(snapshot, set(snapshot.nodes) - gone - left) | set(snapshot.images) | lost(snapshot)
 
 
