@@ -23,7 +23,7 @@ import registry_servers
 from ansible_collections.slipway.delivery.plugins.module_utils.common.operation import Context
 from ansible_collections.slipway.delivery.plugins.module_utils.registry import manifest as m
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
-from ansible_collections.slipway.delivery.plugins.module_utils.registry.copy import in_parallel
+from ansible_collections.slipway.delivery.plugins.module_utils.registry.parallel import in_parallel
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.registry_prune import REGISTRY_PRUNE
 
 REPOSITORY = "bench/app"

@@ -23,6 +23,7 @@ from ..registry import manifest as types
 from ..registry.client import RegistryClient
 from ..registry.errors import RegistryError
 from ..registry.manifest import Descriptor, Manifest
+from ..registry.parallel import in_parallel
 from . import base, config
 from .base import Image
 from .checksums import tree_sums
@@ -48,7 +49,7 @@ from .pack import (
     seen,
 )
 from .previous import newest_tag
-from .push import Destination, in_parallel
+from .push import Destination
 from .report import Stopwatch, artifact_facts, image_view, layer_facts
 
 # Part of the source digest: raise it when the same input would give another image, so that labels of before do not count.

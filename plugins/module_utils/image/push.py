@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import threading
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ..common.progress import QUIET, Meter
-from ..registry.client import PARALLEL, RegistryClient
+from ..registry.client import RegistryClient
 from ..registry.manifest import Descriptor, digest_of
 from ..registry.reference import Reference
 from .layering import Layer
 from .pack import FromStart, Packed, pack, scratch
-
-T = t.TypeVar("T")
-S = t.TypeVar("S")
 
 
 @dataclass
@@ -120,14 +116,3 @@ class _Bytes:
     def read(self, size: int) -> bytes:
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
-
-
-def in_parallel(work: t.Callable[[S], T], items: t.Iterable[S]) -> t.List[T]:
-    """`work` on each item, PARALLEL at a time, results in the items' order; the first error ends what has not begun."""
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise

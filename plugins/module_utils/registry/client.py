@@ -18,7 +18,6 @@ from .errors import IntegrityError, NotFoundError, RegistryError
 from .manifest import ACCEPT, MANIFEST_LIMIT, Descriptor, Manifest, digest_of
 from .transport import ATTEMPTS, Transport, origin
 
-PARALLEL = 4
 TAGS_PAGE = 1000
 TAGS_LIMIT = 32 * 1024 * 1024
 DELETE_TIMEOUT = 300.0  # distribution reads every tag of the repository for it, on object storage slowly

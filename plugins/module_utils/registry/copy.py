@@ -6,20 +6,18 @@
 from __future__ import annotations
 
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ..common.progress import QUIET, Meter
-from .client import PARALLEL, RegistryClient
+from .client import RegistryClient
 from .copy_plan import COPY, EXISTING, MOUNT, BlobMove, CopyPlan, CopyRequest, CopyState, TagPut, check_source
 from .errors import ConflictError, DeniedError, IntegrityError, NotFoundError, RegistryError, UnsupportedError
 from .manifest import IMAGE_TYPES, INDEX_TYPES, Descriptor, Manifest
+from .parallel import in_parallel
 from .referrers import Referrers
 
 _MAX_DEPTH = 4
 _BLOB_MISSING = frozenset(("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"))
-Item = t.TypeVar("Item")
-Answer = t.TypeVar("Answer")
 
 
 @dataclass
@@ -30,20 +28,6 @@ class CopyOutcome:
     bytes_copied: int = 0
     previous: t.Dict[str, t.Optional[str]] = field(default_factory=dict)
     warnings: t.List[str] = field(default_factory=list)
-
-
-def in_parallel(work: t.Callable[[Item], Answer], items: t.Sequence[Item]) -> t.List[Answer]:
-    """`work` on all items, 4 at a time, answers in the items' order; the first error ends it before new items start."""
-    if len(items) < 2:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
 
 
 class CopyReader:

@@ -14,7 +14,6 @@ import uuid
 from dataclasses import dataclass, field
 
 from .client import RegistryClient
-from .copy import in_parallel
 from .errors import ConflictError, NotFoundError, RegistryError, UnsupportedError
 from .manifest import (
     DOCKER_CONFIG,
@@ -28,6 +27,7 @@ from .manifest import (
     Manifest,
     digest_of,
 )
+from .parallel import in_parallel
 from .reference import Reference
 from .referrers import Referrers, fallback_tag
 

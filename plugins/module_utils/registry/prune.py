@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from .client import RegistryClient
-from .copy import in_parallel
 from .delete import NO_DELETION
 from .errors import ConflictError, NotFoundError, RegistryError, UnsupportedError
+from .parallel import in_parallel
 from .prune_read import RepositoryReader
 from .repository import Snapshot, Use
 from .retention import Plan, Rules, plan

@@ -12,9 +12,9 @@ import typing as t
 from ..common.times import epoch
 from .auth import PULL
 from .client import RegistryClient
-from .copy import in_parallel
 from .errors import NotFoundError, UnsupportedError
 from .manifest import CONFIG_LIMIT, DOCKER_CONFIG, IMAGE_TYPES, INDEX_TYPES, OCI_CONFIG, SCHEMA1_TYPES, Manifest
+from .parallel import in_parallel
 from .referrers import Referrers
 from .repository import Node, Snapshot, Use
 

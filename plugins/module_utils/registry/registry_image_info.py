@@ -13,9 +13,9 @@ from ..common.operation import Context, Operation, Params, Result
 from ..common.spec import Spec
 from .access import REGISTRY_SPEC, access_from
 from .client import RegistryClient
-from .copy import in_parallel
 from .errors import ConflictError, IntegrityError, NotFoundError
 from .manifest import CONFIG_LIMIT, DOCKER_CONFIG, OCI_CONFIG, Descriptor, Manifest
+from .parallel import in_parallel
 from .reference import Reference
 from .referrers import Referrers
 
