@@ -68,7 +68,7 @@ class Answer:
         self.raw.release_conn()
 
 
-class Pools(HTTPAdapter):  # type: ignore[misc]  # requests brings no types
+class Pools(HTTPAdapter):
     """Where connection pools come from."""
 
     def pool(self, url: str, verify: t.Any, certificate: t.Any, proxies: t.Mapping[str, str]) -> t.Tuple[t.Any, bool]:
