@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..common import units
@@ -16,13 +16,26 @@ from ..common.deadline import Deadline
 from ..common.errors import ParameterError, SlipwayError
 from ..common.operation import Context, Operation, Params, Result, require
 from ..common.spec import Spec
-from . import against, binary, center, compare, history, image_confd, keys, masking, preview, resources, schema, startup
+from . import (
+    against,
+    binary,
+    center,
+    compare,
+    history,
+    image_confd,
+    keys,
+    lint,
+    masking,
+    preview,
+    resources,
+    schema,
+    startup,
+)
 from .binary import Confd, LocalConfd
 from .coverage import Coverage, Rules
 from .findings import ERROR, INFO, WARNING, Finding, ordered, table
 from .functions import LEGACY, NAMES
 from .image_confd import ImageConfd
-from .lint import lint
 from .masking import Mask, SecretKeys
 from .preview import Side
 from .resources import Resource
@@ -62,7 +75,7 @@ _ENVIRONMENT = "the settings"
 class Source:
     """Where templates and resources lie, and the confd that reads them, if there is one to run."""
 
-    confdir: Path
+    confdir: t.Optional[Path]
     dialect: str
     confd: t.Optional[Confd] = None
     image: t.Optional[ImageConfd] = None
@@ -74,19 +87,21 @@ def run(params: Params, context: Context) -> Result:
     rules = schema.parse(params["schema"])
     other = against.parse(params)
     prefix = keys.clean_prefix(params["prefix"], whole_store=True)
-    if not params["confdir"] and not params["image"]:
-        raise ParameterError("confdir: is the folder of confd's files; without image it is needed.")
     here, findings = _environment(params, prefix, deadline)
+    if here is None and not params["confdir"] and not params["image"]:
+        raise ParameterError("confdir: there is nothing to check. Say confdir or image, and keys or a config centre.")
     if here is None:
         context.warn("No keys and no config centre are named: missing and unused keys were not looked for.")
     secret = here.secret if here else SecretKeys(params["secret_keys"])
+    for name in SecretKeys(params["secret_keys"]).matching_nothing(here.values) if here else []:
+        context.warn(f"secret_keys: {name} matches no key of {prefix or '/'}; is it spelt as the key is?")
     there, said = against.read(other, secret)
     findings += said
     values = here.values if here else {}
     with _source(params, deadline) as source:
         looked = _look(params, prefix, source, here)
-        findings += [*source.findings, *looked.findings]
-        findings += lint(values, _allowed(params["allow_blanks"]))
+        findings += [*source.findings, *_with_twins(looked.findings, values)]
+        findings += lint.lint(values, _allowed(params["allow_blanks"]))
         if here is not None:
             findings += schema.findings(rules, values)
         if here is not None and there is not None:
@@ -121,7 +136,22 @@ class Looked:
         ]
 
 
+def _with_twins(findings: t.Iterable[Finding], values: t.Iterable[str]) -> t.Iterator[Finding]:
+    """Keys that are missing, with those that only look like them."""
+    present = list(values)
+    for found in findings:
+        twins = lint.twins(found.key, present) if found.check == "missing_key" and found.key else []
+        shown = ", ".join(ascii(twin)[1:-1] for twin in twins)
+        yield replace(found, message=f"{found.message}; {shown} only looks like it") if twins else found
+
+
 def _look(params: Params, prefix: str, source: Source, here: t.Optional[Side]) -> Looked:
+    if source.confdir is None:
+        message = "neither confdir nor image is named, so no template was looked at"
+        nothing = Coverage(Rules(params["backend"], source.dialect, prefix), None)
+        return Looked(
+            [], Templates(None, source.dialect, frozenset()), nothing, False, [Finding("template", INFO, message)]
+        )
     loaded = resources.load(source.confdir, source.dialect, params["confd_prefix"])
     stored = None if here is None else keys.absolute(prefix, here.values)
     coverage = Coverage(Rules(params["backend"], source.dialect, prefix), stored)
@@ -154,9 +184,10 @@ def _source(params: Params, deadline: Deadline) -> t.Iterator[Source]:
         ):
             yield _of_image(params, image, Path(folder))
         return
-    source = Source(Path(params["confdir"]), LEGACY if params["dialect"] == "auto" else params["dialect"])
+    confdir = Path(params["confdir"]) if params["confdir"] else None
+    source = Source(confdir, LEGACY if params["dialect"] == "auto" else params["dialect"])
     with contextlib.ExitStack() as stack:
-        if params["render"]:
+        if params["render"] and confdir is not None:
             _find_confd(params, deadline, source, stack)
         if params["start"]:
             source.findings += _start(Path(params["start"]), source.dialect)
@@ -222,9 +253,10 @@ def _environment(params: Params, prefix: str, deadline: Deadline) -> t.Tuple[t.O
     with center.open_center(params, deadline) as store:
         snapshot = store.read(prefix)
         remembered = history.load_head(snapshot.head, store.where).secret_keys
-    return Side(
-        _ENVIRONMENT, keys.relative(prefix, snapshot.keys), SecretKeys([*params["secret_keys"], *remembered])
-    ), []
+    values = keys.relative(prefix, snapshot.keys)
+    problems = keys.flatten(values).problems  # hands can put there what no task would
+    side = Side(_ENVIRONMENT, values, SecretKeys([*params["secret_keys"], *remembered]))
+    return side, [Finding("bad_key", ERROR, problem) for problem in problems]
 
 
 def _render(

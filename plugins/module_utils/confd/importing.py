@@ -113,8 +113,23 @@ def _of_file(params: Params, prefix: str) -> t.Dict[str, str]:
     except ParameterError as error:
         raise ParameterError(f"{path}: {error.msg}") from error
     separator = params["separator"] if params["separator"] is not None else ("." if kind == "properties" else "")
-    named = {_key(name, separator, params["lower"]): value for name, value in pairs}
+    named = _named(pairs, separator, params["lower"], path)
     return keys.relative(prefix, _flat(named, str(path))) if prefix else _flat(named, str(path))
+
+
+def _named(pairs: formats.Pairs, separator: str, lower: bool, path: Path) -> t.Dict[str, t.Any]:
+    """By key; of one name that is set twice the last counts, as for whoever reads the file, but two names are two keys."""
+    found: t.Dict[str, t.Any] = {}
+    spelt: t.Dict[str, str] = {}
+    for name, value in pairs:
+        key = _key(name, separator, lower)
+        first = spelt.setdefault(key, str(name))
+        if first != str(name):
+            raise ParameterError(
+                f"{path}: {first} and {name} would both be {key}. Rename one, or say another separator or lower."
+            )
+        found[key] = value
+    return found
 
 
 def _key(name: t.Any, separator: str, lower: bool) -> str:

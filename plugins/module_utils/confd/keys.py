@@ -18,8 +18,13 @@ from ..common.errors import ParameterError
 
 # confd's file backend reads JSON with a YAML parser, which takes no longer keys (1024 bytes with what stands around them).
 MAX_KEY_BYTES = 1000
+_SHOWN = 1100  # characters of a key in a message
 _GLOB = re.compile(r"[*?\[\]\\]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufeff\uffa0]"
+)
+_DEEPEST = 100  # levels; settings that lead back to themselves, as YAML's aliases can, have no end
+_MOST = 100_000  # keys; a few aliases of aliases make millions
 
 
 class Flat(t.NamedTuple):
@@ -33,25 +38,27 @@ def flatten(keys: t.Mapping[t.Any, t.Any]) -> Flat:
     """Nested or flat settings as relative keys, `/db/url`, with all refusals at once; values stand in no problem."""
     values: t.Dict[str, str] = {}
     problems: t.List[str] = []
-    for key, value in walk(keys):
+    for number, (key, value) in enumerate(walk(keys)):
+        if number >= _MOST:
+            return Flat({}, [f"more than {_MOST} keys: do the settings hold aliases of aliases?"])
         wrong = list(_key_problems(key)) + list(_value_problems(value))
         if key in values:
             wrong.append("is given twice, nested and flat")
-        problems.extend(f"{key or '/'} {problem}." for problem in wrong)
+        problems.extend(f"{key[:_SHOWN] or '/'} {problem}." for problem in wrong)
         if not wrong:
             values[key] = text(value)
     problems.extend(_leaves_with_children(values))
     return Flat(values, problems)
 
 
-def walk(value: t.Any, key: str = "") -> t.Iterator[t.Tuple[str, t.Any]]:
-    """Every leaf with its relative key, unchecked; an empty map or list has none."""
-    if isinstance(value, dict):
+def walk(value: t.Any, key: str = "", depth: int = 0) -> t.Iterator[t.Tuple[str, t.Any]]:
+    """Every leaf with its relative key, unchecked; an empty map or list has none, and one that lies too deep is a leaf."""
+    if isinstance(value, dict) and depth < _DEEPEST:
         for name, item in value.items():
-            yield from walk(item, f"{key}/{part(name)}")
-    elif isinstance(value, (list, tuple)):
+            yield from walk(item, f"{key}/{part(name)}", depth + 1)
+    elif isinstance(value, (list, tuple)) and depth < _DEEPEST:
         for index, item in enumerate(value):
-            yield from walk(item, f"{key}/{index}")
+            yield from walk(item, f"{key}/{index}", depth + 1)
     else:
         yield key, value
 
@@ -78,7 +85,8 @@ def _key_problems(key: str) -> t.Iterator[str]:
     if _GLOB.search(key):
         yield "has one of * ? [ ] \\, which redis and confd read as a pattern"
     if _CONTROL.search(key):
-        yield "has a control character or an invisible mark"
+        marks = ", ".join(sorted({f"U+{ord(mark):04X}" for mark in _CONTROL.findall(key)}))
+        yield f"has a control character or an invisible mark ({marks})"
     if any(part != part.strip() for part in parts):
         yield "has a blank at the end of a part"
     if not _is_utf8(key):
@@ -90,6 +98,8 @@ def _key_problems(key: str) -> t.Iterator[str]:
 def _value_problems(value: t.Any) -> t.Iterator[str]:
     if value is None:
         yield "is null, which confd does not know: write '' for an empty value, or leave the key out"
+    elif isinstance(value, (dict, list, tuple)):
+        yield f"is nested in more than {_DEEPEST} levels"
     elif isinstance(value, float) and not math.isfinite(value):
         yield "is no finite number"
     elif not isinstance(value, (str, int, float)):

@@ -27,10 +27,11 @@ _INVISIBLE = re.compile(
 
 
 class SecretKeys:
-    """Names of secret keys: `/db/password`, a folder `/db/secrets` with all below it, or `/*/password` for one part."""
+    """Names of secret keys: `/db/password`, a folder `/db/secrets` with all below it, `/*/password` for one part, or `/`
+    for all."""
 
     def __init__(self, names: t.Iterable[str]) -> None:
-        self.names = sorted({"/" + name.strip().strip("/") for name in names if name.strip().strip("/")})
+        self.names = sorted({"/" + (name.strip().strip("/") or "*") for name in names if name.strip()})
 
     def __contains__(self, key: object) -> bool:
         return any(self._covers(name, str(key)) for name in self.names)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..common.errors import ParameterError
 from .findings import ERROR, WARNING, Finding
+from .functions import FORK, LEGACY
 
 # TOML came into Python's library with 3.11. What Operation.requires names.
 TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
@@ -25,6 +26,14 @@ except ImportError:
     tomllib = None
 
 _AT_LINE = re.compile(r"at line (\d+)")
+_DOTTED = re.compile(r"^[ \t]*[A-Za-z0-9_-]+[ \t]*\.[ \t]*[A-Za-z0-9_. \t-]+=", re.MULTILINE)
+_KINDS: t.Dict[str, type] = {
+    **dict.fromkeys(("src", "dest", "prefix", "check_cmd", "reload_cmd", "owner", "group"), str),
+    **dict.fromkeys(("uid", "gid"), int),
+}
+_TEMPLATES = "templates/"
+_OWNERS = {"owner", "group"}  # said in words of their own
+_WORDS = {*_KINDS, "keys", "mode"}
 _GLOB = re.compile(r"[*?\[\]\\]")
 
 
@@ -87,11 +96,11 @@ def load(confdir: Path, dialect: str, prefix: t.Optional[str]) -> Loaded:
     if not files:
         return Loaded([], [Finding("resource", ERROR, "has no *toml: confd would write nothing", file="conf.d")])
     findings: t.List[Finding] = []
-    general = prefix if prefix is not None else _started_with(confdir, findings)
+    general = prefix if prefix is not None else _started_with(confdir, dialect, findings)
     resources = []
     for path in files:
-        content = _parsed(path, confdir, findings)
-        found = _resource(path, confdir, content, findings) if content is not None else None
+        content = _parsed(path, confdir, dialect, findings)
+        found = _resource(path, confdir, content, dialect, findings) if content is not None else None
         if found is not None:
             resources.append(_with_prefix(found, general, dialect))
     findings.extend(_one_dest(resources))
@@ -104,16 +113,18 @@ def _with_prefix(resource: Resource, general: str, dialect: str) -> Resource:
     return replace(resource, prefix="" if effective == "/" else effective)
 
 
-def _started_with(confdir: Path, findings: t.List[Finding]) -> str:
+def _started_with(confdir: Path, dialect: str, findings: t.List[Finding]) -> str:
     path = confdir / "confd.toml"
-    content = _parsed(path, confdir, findings) if path.is_file() else None
+    content = _parsed(path, confdir, dialect, findings) if path.is_file() else None
     return str((content or {}).get("prefix", ""))
 
 
-def _parsed(path: Path, confdir: Path, findings: t.List[Finding]) -> t.Optional[t.Dict[str, t.Any]]:
+def _parsed(path: Path, confdir: Path, dialect: str, findings: t.List[Finding]) -> t.Optional[t.Dict[str, t.Any]]:
     file = str(path.relative_to(confdir))
     try:
-        content: t.Dict[str, t.Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        # The fork's parser skips a byte order mark, the old one stops at it.
+        text = path.read_text(encoding="utf-8-sig" if dialect == FORK else "utf-8")
+        content: t.Dict[str, t.Any] = tomllib.loads(text)
     except UnicodeDecodeError:
         findings.append(
             Finding("resource", ERROR, "is no UTF-8; confd would stop at it and write no file at all", file=file)
@@ -123,27 +134,38 @@ def _parsed(path: Path, confdir: Path, findings: t.List[Finding]) -> t.Optional[
         message = f"is no TOML ({error}); confd would stop at it and write no file at all"
         findings.append(Finding("toml", ERROR, message, file=file, line=int(line.group(1)) if line else None))
     else:
+        dotted = _DOTTED.search(text) if dialect == LEGACY else None
+        if dotted:
+            line = text.count("\n", 0, dotted.start()) + 1
+            message = "has a dotted name, which confd 0.16 does not know: it would stop at it and write no file at all"
+            findings.append(Finding("toml", ERROR, message, file=file, line=line))
         return content
     return None
 
 
+def _folded(table: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """By name in small letters, since confd takes any; an exact name wins."""
+    return {**{name.lower(): value for name, value in table.items()}, **{n: v for n, v in table.items() if n.islower()}}
+
+
 def _resource(
-    path: Path, confdir: Path, content: t.Mapping[str, t.Any], findings: t.List[Finding]
+    path: Path, confdir: Path, content: t.Mapping[str, t.Any], dialect: str, findings: t.List[Finding]
 ) -> t.Optional[Resource]:
     file = str(path.relative_to(confdir))
-    table = content.get("template")
+    table = _folded(content).get("template")
     if not isinstance(table, dict):
         findings.append(Finding("resource", ERROR, "has no [template]", file=file))
         return None
+    table = _folded(table)
     lines = _Lines(path.read_text(encoding="utf-8"))
     findings.extend(
         Finding("resource", severity, message, file=file, line=lines.of(word))
-        for word, severity, message in _problems(table, confdir)
+        for word, severity, message in _problems(table, confdir, dialect)
     )
     keys = table.get("keys", [])
     return Resource(
         file=file,
-        template=str(table.get("src", "")),
+        template=source_of(table.get("src", "")) or str(table.get("src", "")),
         dest=str(table.get("dest", "")),
         prefix=str(table.get("prefix", "")),
         keys=tuple(key for key in keys if isinstance(key, str)) if isinstance(keys, list) else (),
@@ -151,21 +173,50 @@ def _resource(
     )
 
 
-def _problems(table: t.Mapping[str, t.Any], confdir: Path) -> t.Iterator[t.Tuple[str, str, str]]:
+def source_of(source: t.Any) -> str:
+    """`src` as a path below the templates folder, as confd joins them; "" for what leads out of it, or is none."""
+    joined = posixpath.normpath(f"{_TEMPLATES}{source}") if isinstance(source, str) and source else ""
+    return joined[len(_TEMPLATES) :] if joined.startswith(_TEMPLATES) else ""
+
+
+def _problems(table: t.Mapping[str, t.Any], confdir: Path, dialect: str) -> t.Iterator[t.Tuple[str, str, str]]:
     """(word, severity, message) for each."""
     for word in ("src", "dest"):
-        if not isinstance(table.get(word), str) or not table[word]:
+        if not table.get(word):
             yield word, ERROR, f"has no {word}"
-    source = table.get("src")
-    if isinstance(source, str) and source and not (confdir / "templates" / source).is_file():
-        yield "src", ERROR, f"names templates/{source}, which does not exist"
+    for word, kind in _KINDS.items():
+        if word in table and (not isinstance(table[word], kind) or isinstance(table[word], bool)):
+            wanted = "text in quotes" if kind is str else "a number without quotes"
+            yield word, ERROR, f"has {word} that is not {wanted}: confd would stop at it and write no file at all"
+    yield from _source_problems(table.get("src"), confdir)
+    if isinstance(table.get("dest"), str) and not table["dest"].startswith("/"):
+        yield "dest", WARNING, "has a dest without a leading slash, below whatever folder confd is started in"
+    yield from _mode_problems(table)
+    if dialect == LEGACY:
+        for word in sorted(set(table) - _WORDS):
+            yield (
+                word,
+                WARNING,
+                f"has the word {word}, which confd 0.16 ignores: it knows {', '.join(sorted(_WORDS - _OWNERS))}",
+            )
+    yield from _key_problems(table.get("keys"))
+
+
+def _source_problems(source: t.Any, confdir: Path) -> t.Iterator[t.Tuple[str, str, str]]:
+    inside = source_of(source)
+    if isinstance(source, str) and source and not inside:
+        yield "src", WARNING, f"names {source}, outside of templates/: it was neither read nor rendered here"
+    elif inside and not (confdir / "templates" / inside).is_file():
+        yield "src", ERROR, f"names templates/{inside}, which does not exist"
+
+
+def _mode_problems(table: t.Mapping[str, t.Any]) -> t.Iterator[t.Tuple[str, str, str]]:
     mode = table.get("mode")
     if mode is not None and not _is_mode(mode):
         yield "mode", ERROR, f'mode {mode!r} is not read as octal: write it in quotes with a leading 0, as "0644"'
     for word in ("owner", "group"):
         if word in table:
             yield word, WARNING, f"{word} is ignored by confd 0.16: write {word[0]}id, a number"
-    yield from _key_problems(table.get("keys"))
 
 
 def _is_mode(mode: t.Any) -> bool:

@@ -72,6 +72,8 @@ def _problems(given: t.Any) -> t.List[str]:
     for bound in ("min", "max"):
         if bound in given and (kind != "int" or not _INTEGER.fullmatch(str(given[bound]))):
             found.append(f"has {bound}, which is a whole number, and for type int")
+    if not found and "min" in given and "max" in given and int(given["min"]) > int(given["max"]):
+        found.append("has a min above its max, so no value would do")
     return found
 
 

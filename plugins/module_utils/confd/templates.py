@@ -23,7 +23,7 @@ _DEEPEST = 10  # includes within includes, as in the fork
 class Templates:
     """`contents` by path below the templates folder; `broken` are those that confd could not parse either."""
 
-    confdir: Path
+    confdir: t.Optional[Path]
     dialect: str
     environment: t.Container[str]
     contents: t.Dict[str, bytes] = field(default_factory=dict)
@@ -32,8 +32,8 @@ class Templates:
     _scanned: t.Dict[str, t.List[t.Tuple[str, Lookup]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        folder = self.confdir / "templates"
-        if folder.is_dir():
+        folder = self.confdir / "templates" if self.confdir else None
+        if folder and folder.is_dir():
             paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
             self.contents = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 

@@ -116,11 +116,73 @@ def test_the_fork_has_no_encrypted_keys(check):
         (RESOURCE + 'keys = ["/"]\nowner = "root"\n', "ignored by confd 0.16", 6),
         (RESOURCE + 'keys = ["/a/*"]\n', "brings nothing from etcd", 5),
         (RESOURCE + 'keys = ["/a?"]\n', "pattern for redis", 5),
+        (RESOURCE + 'keys = ["/"]\nuid = "1000"\n', "has uid that is not a number without quotes", 6),
+        (RESOURCE + 'keys = ["/"]\ncheck_cmd = ["a"]\n', "has check_cmd that is not text in quotes", 6),
+        (RESOURCE + 'keys = ["/"]\nreload_comand = "a"\n', "has the word reload_comand, which confd 0.16 ignores", 6),
+        (RESOURCE.replace("/etc/t", "etc/t") + 'keys = ["/"]\n', "without a leading slash", 3),
+        (RESOURCE.replace("t.tmpl", "../../t.tmpl") + 'keys = ["/"]\n', "outside of templates/", 2),
+        ('template.src="t.tmpl"\ntemplate.dest="/t"\ntemplate.keys=["/"]\n', "has a dotted name", 1),
     ],
 )
 def test_resources(check, resource, message, line):
     found = [each for each in check("", {}, resource)["findings"] if each["file"] == "conf.d/t.toml"]
     assert len(found) == 1 and message in found[0]["message"] and found[0]["line"] == line, found
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        '[Template]\nSRC = "t.tmpl"\nDest = "/etc/t"\nKeys = ["/"]\n',
+        'template = {src = "t.tmpl", dest = "/etc/t", keys = ["/"]}\n',
+        '[template]\r\n"src" = "/t.tmpl"\r\ndest = "/etc/t"\r\nkeys = [\r\n  "/", # all\r\n]\r\n',
+        RESOURCE.replace("t.tmpl", "../templates/x/../t.tmpl") + 'keys = ["/"]\n',
+    ],
+)
+def test_spellings_that_confd_takes(check, resource):
+    assert told(check('{{getv "/a"}}', {"a": "x"}, resource)) == []
+
+
+def test_a_byte_order_mark_is_the_old_ones_trouble(check):
+    text = "\ufeff" + RESOURCE + 'keys = ["/"]\n'
+    assert told(check("", {}, text)) == [("error", "toml", None)]
+    assert told(check("", {}, text, dialect="fork")) == []
+
+
+def test_keys_that_only_look_like_those_that_are_missing(check):
+    """Seen by an editor they are the same; a zero-width blank is refused, a letter of another alphabet is pointed at."""
+    result = check('{{getv "/a"}}{{getv "/db/pool"}}', {"\u0430": "x", "db": {"p\u043eol": "1"}})
+    messages = {each["key"]: each["message"] for each in result["findings"] if each["check"] == "missing_key"}
+    assert (
+        "\\u0430 only looks like it" in messages["/a"] and "/db/p\\u043eol only looks like it" in messages["/db/pool"]
+    )
+    assert ("warning", "look_alike", "/db/p\u043eol") in told(result)
+    assert "U+043E CYRILLIC SMALL LETTER O" in result["msg"]
+    refused = check('{{getv "/a"}}', {"a\u200b": "x"})
+    assert ("error", "bad_key", None) in told(refused) and "U+200B" in refused["msg"]
+
+
+@pytest.mark.parametrize(
+    ("value", "places"),
+    [
+        ("p\u0430ypal", [2]),
+        ("http://ex\u0430mple.\u0441om", [10, 16]),
+        ("\u041f\u0430\u0440\u043e\u043b\u044c and more", []),
+        ("\u0394x", []),
+        ("caf\u00e9 na\u00efve stra\u00dfe", []),
+        ("k\u03bfe", [2]),
+    ],
+)
+def test_letters_of_another_alphabet(value, places):
+    assert lint.foreign_letters(value) == places
+    found = [each.message for each in lint.lint({"/k": value}, set())]
+    assert bool(found) is bool(places) and all(str(place) in found[0] for place in places)
+
+
+def test_without_templates_the_values_are_checked_all_the_same(check):
+    result = check("", {"a": "x ", "n": "many"}, confdir=None, schema={"/n": "int"}, render=True)
+    assert told(result) == [("error", "blank", "/a"), ("error", "schema", "/n"), ("info", "template", None)]
+    assert (result["rendered"], result["required"], result["unused"]) == (False, [], [])
+    assert "nothing to check" in check("", None, confdir=None, keys=None)["msg"]
 
 
 def test_resources_that_get_in_each_others_way(check):

@@ -12,7 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 PARTS = st.text(
-    st.characters(exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"], exclude_characters="/*?[]\\.\ufeff"), min_size=1
+    st.characters(
+        exclude_categories=["Cc", "Cf", "Cs", "Zs", "Zl", "Zp"],
+        exclude_characters="/*?[]\\.\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0",
+    ),
+    min_size=1,
 )
 LEAVES = (
     st.text(st.characters(exclude_categories=["Cs"]))
@@ -23,6 +27,13 @@ LEAVES = (
 SETTINGS = st.recursive(
     LEAVES, lambda inner: st.dictionaries(PARTS, inner, max_size=4) | st.lists(inner, max_size=3), max_leaves=12
 )
+
+
+def _deep(levels):
+    tree = 1
+    for _level in range(levels):
+        tree = {"a": tree}
+    return tree
 
 
 def nested(values):
@@ -88,6 +99,9 @@ def test_lists_are_keys_and_empty_ones_are_none():
         ({"../a": 1}, "part . or .."),
         ({"a\nb": 1}, "control character"),
         ({"a\ufeff": 1}, "control character"),
+        ({"a\u200bb": 1}, "invisible mark (U+200B)"),
+        ({"a\u00a0b": 1}, "invisible mark (U+00A0)"),
+        (_deep(101), "nested in more than 100 levels"),
         ({"a /b": 1}, "blank at the end"),
         ({"a" * 1000: 1}, "longer than 1000 bytes"),
         ({"é" * 500: 1}, "longer than 1000 bytes"),
@@ -98,6 +112,17 @@ def test_lists_are_keys_and_empty_ones_are_none():
 def test_what_confd_cannot_address_is_refused(tree, problem):
     found = keys.flatten(tree)
     assert any(problem in line for line in found.problems), found.problems
+
+
+def test_settings_without_an_end_are_refused():
+    """As YAML's aliases can make them."""
+    endless = []
+    endless.append(endless)
+    assert "nested in more than" in keys.flatten({"a": endless}).problems[0]
+    bomb = [1]
+    for _level in range(10):
+        bomb = [bomb] * 9
+    assert keys.flatten({"a": bomb}) == ({}, ["more than 100000 keys: do the settings hold aliases of aliases?"])
 
 
 def test_all_refusals_at_once():

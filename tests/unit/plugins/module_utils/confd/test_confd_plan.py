@@ -86,7 +86,8 @@ def test_a_new_key_and_an_old_one_cannot_be_value_and_folder():
         ("/*/password", "/db/password", True),
         ("/*/password", "/db/x/password", False),
         ("/db/*_key", "/db/api_key", True),
-        ("/", "/db", False),
+        ("/", "/db/password", True),
+        (" ", "/db", False),
     ],
 )
 def test_secret_keys(name, key, covered):

@@ -52,6 +52,11 @@ def test_any_value_is_judged_and_none_is_quoted(value, rule):
     assert not [message for message in verdict(rule, f"hunter22{value}") if "hunter22" in message]
 
 
+def test_bounds_that_leave_nothing():
+    with pytest.raises(ParameterError, match="min above its max"):
+        schema.parse({"/a": {"type": "int", "min": 5, "max": 1}})
+
+
 def test_a_schema_is_refused_with_all_that_is_wrong():
     bad = {
         "a": "integer", "b": {"type": "enum"}, "c": {"regex": "("}, "d": {"min": 1}, "e": 5, "f": {"type": "int", "max": "x"},
