@@ -34,6 +34,7 @@ _HINTS = {
     "same slot": _CLUSTER,
     "MOVED": _CLUSTER,
     "Hash slot not served": _CLUSTER,
+    "cluster is down": _CLUSTER,
     "SELECT is not allowed": _CLUSTER,
 }
 
