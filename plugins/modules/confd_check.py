@@ -20,7 +20,7 @@ description:
     without a leading 0, two resources with one C(dest), a start script that calls confd in the other dialect's command line, and
     values that two environments share and should not.
   - Warnings are keys that nobody reads, empty values and placeholders, patterns that match nothing, options that confd
-    ignores, and values that two environments should share and do not. What cannot be known without running confd, such as a
+    ignores, letters of another alphabet among Latin ones, and values that two environments should share and do not. What cannot be known without running confd, such as a
     key that is computed, is an info.
   - A key is needed when a template reads it by C(getv) without a default, or by C(get), in a place that its C(if exists) let
     confd come to.
@@ -36,7 +36,7 @@ attributes:
 options:
   confdir:
     description:
-      - confd's folder, with C(conf.d) and C(templates). Needed without O(image).
+      - confd's folder, with C(conf.d) and C(templates). Without it and O(image) the values alone are checked, and compared.
       - With O(image) it is the folder in that image, by default V(/etc/confd).
     type: path
   prefix:
@@ -208,7 +208,8 @@ findings:
   contains:
     check:
       description:
-        - V(missing_key), V(uncovered_key), V(unused_key), V(bad_key), V(computed), V(no_match), V(function), V(blank), V(placeholder),
+        - V(missing_key), V(uncovered_key), V(unused_key), V(bad_key), V(computed), V(no_match), V(function), V(blank), V(look_alike),
+          V(placeholder),
           V(schema), V(template), V(resource), V(toml), V(dest_folder), V(start), V(image), V(render), V(compare), V(same_value),
           V(different_value), V(only_here) or V(only_there).
       returned: always

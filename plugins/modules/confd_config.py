@@ -45,7 +45,7 @@ options:
   secret_keys:
     description:
       - Keys whose values are secret, a key (V(/db/password)), a folder with all below it (V(/db/secrets)), or a pattern for
-        single parts (V(/*/password)). A name that matches nothing is warned about.
+        single parts (V(/*/password)); V(/) is all of them. A name that matches nothing is warned about.
       - The store remembers the names, not to show these values later. With O(state=present) and O(purge=true) this list
         replaces the remembered one, otherwise it adds to it.
     type: list

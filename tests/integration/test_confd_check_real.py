@@ -96,3 +96,55 @@ def test_the_sample_app_fits_its_templates(center, lab_confd, tmp_path):
         center.config(keys={key: "x" for key in needed if key != missing})
         ran = confd_helper.confd(lab_confd, False, center, folder)
         assert bool(ran.returncode) == bool(missing), ran.stderr
+
+
+GOOD = '[template]\nsrc = "t.tmpl"\ndest = "OUT"\nmode = "0644"\nkeys = ["/"]\n'
+RESOURCES = {
+    "as written": GOOD,
+    "names in any letters": GOOD.replace("template", "Template").replace("src", "SRC").replace("keys", "Keys"),
+    "an inline table": 'template = {src = "t.tmpl", dest = "OUT", keys = ["/"]}\n',
+    "carriage returns": GOOD.replace("\n", "\r\n"),
+    "a byte order mark": "\ufeff" + GOOD,
+    "dotted names": 'template.src = "t.tmpl"\ntemplate.dest = "OUT"\ntemplate.keys = ["/"]\n',
+    "a misspelt word": GOOD + 'reload_comand = "true"\n',
+    "uid as text": GOOD + 'uid = "1000"\n',
+    "check_cmd as a list": GOOD + 'check_cmd = ["true"]\n',
+    "keys as text": GOOD.replace('["/"]', '"/"'),
+    "keys of two kinds": GOOD.replace('["/"]', '["/", 1]'),
+    "mode as a number": GOOD.replace('"0644"', "420"),
+    "mode that is no octal": GOOD.replace("0644", "0999"),
+    "prefix as a number": GOOD + "prefix = 1\n",
+    "src as a number": GOOD.replace('"t.tmpl"', "1"),
+    "src with a slash": GOOD.replace("t.tmpl", "/t.tmpl"),
+    "src by a detour": GOOD.replace("t.tmpl", "../templates/t.tmpl"),
+    "src that is not there": GOOD.replace("t.tmpl", "u.tmpl"),
+    "no table": "x = 1\n",
+    "nothing": "",
+    "open brackets": GOOD + "[x\n",
+}
+
+
+@pytest.mark.parametrize("dialect", ["legacy", "fork"])
+def test_a_resource_is_refused_where_confd_stops_at_it(lab, lab_confd, tmp_path, dialect):
+    """And the template is rendered where confd writes it, with the same bytes."""
+    binary = lab_confd if dialect == "legacy" else lab.get("LAB_CONFD_FORK")
+    if not binary:
+        pytest.skip(f"no fork of confd: {lab.get('LAB_CONFD_FORK_REASON', 'the lab names none')}")
+    told, done = {}, {}
+    center = confd_helper.center("file", lab, tmp_path)
+    for name, text in RESOURCES.items():
+        center.config(keys={"a": "x"}, purge=False)
+        folder = confdir(tmp_path / name / "confd", '{{getv "PREFIX/a"}}'.replace("PREFIX", center.prefix), ["/"], "")
+        out = tmp_path / name / "out"
+        (folder / "conf.d" / "t.toml").write_text(text.replace("OUT", str(out)), newline="")
+        checked = execute(
+            CONFD_CHECK,
+            {**center.options, "confdir": str(folder), "render": True, "confd": binary, "fail": False},
+        )
+        assert not checked.get("failed"), checked
+        errors = [found["message"] for found in checked["findings"] if found["severity"] == "error"]
+        ran = confd_helper.confd(binary, dialect == "fork", center, folder)
+        told[name], done[name] = bool(errors), bool(ran.returncode)
+        if not errors:
+            assert [file["content"] for file in checked["files"]] == [out.read_text()] == ["x"], name
+    assert told == done
