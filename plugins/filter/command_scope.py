@@ -70,13 +70,21 @@ def _places(files: t.Mapping[str, str], apps_dir: str) -> t.Tuple[t.Dict[str, t.
         try:
             places[name] = _environments_of(files[name])
         except yaml.YAMLError as error:
-            findings.append(f"{apps_dir}/{name}.yml is not YAML: {error}.")
+            findings.append(f"{apps_dir}/{name}.yml: {_reason(error)}.")
             continue
         if not places[name]:
             findings.append(
                 f"{apps_dir}/{name}.yml: app.environments is missing; it lists where the app runs, in the order of promotion."
             )
     return places, findings
+
+
+def _reason(error: t.Any) -> str:
+    """What YAML says, without the line that it quotes: there may be a secret in it."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    said = [text for text in (getattr(error, "context", None), getattr(error, "problem", None)) if text]
+    return f"not YAML{where}: {', '.join(said) or 'characters that it does not take'}"
 
 
 def _environments_of(text: str) -> t.List[str]:

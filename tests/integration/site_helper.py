@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".work" / "collections"
 REGISTRY = layout.REGISTRY_ADDRESS
 HOSTS = {host.name: host.address for host in layout.HOSTS}
+DIFF = re.compile(r"^--- .*?(?=^(?:changed|ok|fatal|included|skipping|failed):|\Z)", re.MULTILINE | re.DOTALL)
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
@@ -45,6 +46,15 @@ class Run:
     @property
     def changed(self) -> dict[str, int]:
         return {host: counts["changed"] for host, counts in self.recap.items()}
+
+    @property
+    def diffs(self) -> dict[str, list[str]]:
+        """What `--diff` showed, by task, in one order: hosts come in any."""
+        tasks = [part.partition("]") for part in self.output.split("\nTASK [")[1:]]
+        found = {
+            name.rpartition(" : ")[2]: sorted(map(str.strip, DIFF.findall(rest))) for name, _bracket, rest in tasks
+        }
+        return {name: shown for name, shown in found.items() if shown}
 
     @property
     def flat(self) -> str:

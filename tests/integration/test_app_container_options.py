@@ -202,3 +202,32 @@ def test_what_can_be_changed_on_the_living_container_is_and_back_again(app, opti
     changed = {**everything, option: LIVE[option], **GOES_ALONG.get(option, {})}
     assert foretold(made, "1", **changed)["action"] == "updated"
     assert foretold(made, "1", **everything)["action"] == "updated"
+
+
+@pytest.fixture
+def lan(lab):
+    """A macvlan network on a host, whose containers have addresses of their own in the lab's network."""
+    made = App(lab, port=18502)
+    pool = docker.types.IPAMPool(subnet=lab["LAB_SUBNET"], gateway=lab["LAB_CONTROLLER"])
+    try:
+        options = {"parent": "eth0"}
+        ipam = docker.types.IPAMConfig(pool_configs=[pool])
+        made.docker.create_network("audit-lan", driver="macvlan", options=options, ipam=ipam)
+    except docker.errors.APIError as error:
+        pytest.skip(f"no macvlan on this machine: {error.explanation}")
+    yield made
+    made.clean()
+    left = App.client(made.host)
+    left.remove_network("audit-lan")
+    left.close()
+
+
+def test_on_a_macvlan_network_the_gate_goes_to_the_container_itself(lan, lab):
+    address = lab["LAB_SUBNET"].rpartition(".")[0] + ".201"
+    options = {"ports": [], "networks": [{"name": "audit-lan", "ipv4_address": address}]}
+    for version, action in (("1", "created"), ("1", "none"), ("2", "replaced")):
+        done = foretold(lan, version, **options)
+        assert (done["action"], done["container"]["ip"]) == (action, address)
+    failed = lan.deploy("3", **{**options, "gate": {**GATE, "deadline": "1s", "http": {"port": 8080, "body": "4"}}})
+    assert failed["why"]["probe"] == f"http GET http://{address}:8080/"
+    assert (failed["why"]["body"].strip(), failed["action"]) == ("3", "reverted")

@@ -99,6 +99,23 @@ def test_an_app_file_is_checked_whole(site):
     assert f"apps/{site.name}.yml" in run.output
 
 
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(site):
+    path = site.folder / "apps" / f"{site.name}.yml"
+    keys = site.folder / "apps" / "config" / "test.yml"
+    good, away = path.read_text(), keys.with_suffix(".away")
+    keys.rename(away)
+    try:
+        run = site.play("configure", env="test", app=site.name, ok=False)
+        assert f"{keys}: Could not find or access" in run.flat
+        path.write_text(good + "broken: [\n")
+        run = site.play("configure", env="test", app=site.name, ok=False)
+        assert f"{path}: " in run.flat
+        assert "parsing a flow sequence" in run.flat
+    finally:
+        path.write_text(good)
+        away.rename(keys)
+
+
 def test_an_unknown_container_option_is_named(site):
     site.write_app(container={**site.app()["container"], "prots": ["80:80"]})
     run = site.play("deploy", env="test", app=site.name, ok=False)

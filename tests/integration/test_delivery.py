@@ -117,6 +117,12 @@ def test_check_mode_writes_nothing_and_foretells_the_real_run(site):
     assert snapshot(site, "prod") == before
     real = site.play("deploy", "--diff", env="prod", app=site.name)
     assert foretold.changed == {**real.changed, "localhost": foretold.changed["localhost"]}
+    # Of what goes into the ledger at the end, container ids and seconds are known afterwards.
+    assert set(foretold.diffs) == set(real.diffs)
+    for task in ("Apply the settings", "Open the release", "Switch behind the gate"):
+        shown = {name: diff for name, diff in real.diffs.items() if name.startswith(task)}
+        assert shown
+        assert {name: foretold.diffs[name] for name in shown} == shown
     assert site.versions("prod") == ["1.1.0"] * 3
     assert site.settings("prod") == {"good day from prod/14"}
 
@@ -227,16 +233,24 @@ def test_other_ansible_cores_do_the_same(site, core, monkeypatch):
 
 
 def test_no_secret_is_anywhere(site):
+    """Neither those that stand elsewhere and are named, nor those that stand in the files themselves."""
+    site.write_keys("prod", {"greeting": "good day from prod", "password": "literal-secret-of-prod"})
+    site.write_app(container={**site.app()["container"], "secret_env": {"TOKEN": "literal-secret-of-prod-too"}})
     outputs = [
         site.play("deploy", "-vvvv", "--diff", env="prod", app=site.name).output,
         site.play("configure", "-vvvv", "--diff", env="prod", app=site.name).output,
         site.play("status", "-vvvv", env="prod", app=site.name).output,
+        site.play("operate", "-vvvv", env="prod", app=site.name, action="verify").output,
     ]
+    assert site.settings("prod") == {f"good day from prod/{len('literal-secret-of-prod')}"}
+    assert all(
+        "TOKEN=literal-secret-of-prod-too" in container["Config"]["Env"] for container in site.containers("prod")
+    )
     ledger = Path(site.folder / "ledger.db").read_bytes()
     for output in outputs:
         assert "secret-of-prod" not in output
     assert b"secret-of-prod" not in ledger
-    assert not any("secret-of" in json.dumps(container["Config"]["Labels"]) for container in site.containers("prod"))
+    assert not any("secret-of-" in json.dumps(container["Config"]["Labels"]) for container in site.containers("prod"))
 
 
 def test_the_registry_holds_one_digest_per_version(site):

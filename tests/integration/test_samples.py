@@ -50,7 +50,9 @@ def test_power_from_a_dockerfile_to_test(lab, tmp_path):
         again = play("ansible-playbook deploy.yml -e env=test -e app=power", folder, ledger)
         assert "changed=0" in again.stdout
         assert not any(f"changed={count}" in again.stdout for count in range(1, 9))
-        shown = play(f"ansible-playbook status.yml -e env=test -e app=power -e json={tmp_path}/status.json", folder, ledger)
+        shown = play(
+            f"ansible-playbook status.yml -e env=test -e app=power -e json={tmp_path}/status.json", folder, ledger
+        )
         assert "ignored=0" in shown.stdout, shown.stdout + shown.stderr
         rows = json.loads((tmp_path / "status.json").read_text())["rows"]
         assert [row["drift"] for row in rows] == ["none"], rows  # an app without settings asks no config centre

@@ -77,10 +77,12 @@ def test_a_file_that_does_not_say_where_its_app_runs(text):
 
 
 def test_a_file_that_is_not_yaml_matters_only_to_who_reads_it():
-    files = {**FILES, "broken": "app: ["}
+    files = {**FILES, "broken": "app:\n  password: [secret"}
     assert scope(["app"], files=files, app="webapi")["findings"] == []
     findings = scope(["env"], files=files, env="test")["findings"]
-    assert len(findings) == 1 and findings[0].startswith("/apps/broken.yml is not YAML: ")
+    assert len(findings) == 1 and findings[0].startswith("/apps/broken.yml: not YAML, line 2, column 20: while parsing")
+    assert "secret" not in findings[0]
+    assert scope(["app"], files={"odd": "\x00"}, app="odd")["findings"][0].startswith("/apps/odd.yml: not YAML: ")
 
 
 def test_no_apps_folder_no_files_no_environments():
