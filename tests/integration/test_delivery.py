@@ -93,6 +93,7 @@ def test_the_same_release_again_changes_nothing(site):
     before = site.ids("prod"), ledger_rows(site)["slipway_releases"]
     run = site.play("deploy", env="prod", app=site.name)
     assert sum(run.changed.values()) == 0, run.output
+    assert "in 'prod': healthy. unchanged: prod-h3, prod-h4, prod-h5." in run.flat.replace("''", "'")
     assert (site.ids("prod"), ledger_rows(site)["slipway_releases"]) == before
 
 
@@ -185,8 +186,8 @@ def test_rollback_to_a_named_version_and_to_an_unknown_one(site):
 
 
 def test_status_shows_what_runs_where(site, tmp_path):
-    table, board = tmp_path / "status.json", tmp_path / "board.html"
-    run = site.play("status", env="prod", app=site.name, json=str(table), board=str(board))
+    table, board = tmp_path / "status.json", site.folder / "board.html"
+    run = site.play("status", env="prod", app=site.name, json=str(table), board=board.name)  # where the command is given
     rows = json.loads(table.read_text())["rows"]
     assert [row["host"] for row in rows] == ["prod-h3", "prod-h4", "prod-h5"]
     assert {row["version"] for row in rows} == {"1.1.0"}
@@ -198,9 +199,15 @@ def test_status_shows_what_runs_where(site, tmp_path):
     assert rows[0]["digest"] not in board.read_text() + run.output, "people get the short form"
     assert "None" not in board.read_text()
     assert "VERSION" in run.output
+    (rollout,) = json.loads(table.read_text())["rollouts"]
+    assert (rollout["version"], rollout["kind"], rollout["result"]) == ("1.1.0", "rollback", "healthy")
+    assert "src=" not in board.read_text()  # nothing is loaded from anywhere
+    assert "https://" not in board.read_text()
 
 
 def test_status_shows_drift(site, tmp_path):
+    refused = site.play("operate", "--limit", "prod-h5", env="prod", app=site.name, action="stop", ok=False)
+    assert "say --limit localhost,prod-h5. Nothing was changed." in refused.flat
     site.play("operate", "--limit", "localhost,prod-h5", env="prod", app=site.name, action="stop")
     table = tmp_path / "status.json"
     site.play("status", env="prod", app=site.name, json=str(table))

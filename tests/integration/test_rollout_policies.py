@@ -198,6 +198,7 @@ def test_a_taken_lock_is_named_waited_for_and_broken(site):
     refused = site.deploy(ok=False)
     assert "is locked by ann on" in refused.flat
     assert "https://ci.example.com/7" in refused.flat
+    assert "-e unlock=true" in refused.flat
     assert site.ids("prod") == before
 
     broken = site.deploy(unlock=True)
