@@ -187,7 +187,9 @@ def test_rollback_to_a_named_version_and_to_an_unknown_one(site):
 
 def test_status_shows_what_runs_where(site, tmp_path):
     table, board = tmp_path / "status.json", site.folder / "board.html"
-    run = site.play("status", env="prod", app=site.name, json=str(table), board=board.name)  # where the command is given
+    run = site.play(
+        "status", env="prod", app=site.name, json=str(table), board=board.name
+    )  # where the command is given
     rows = json.loads(table.read_text())["rows"]
     assert [row["host"] for row in rows] == ["prod-h3", "prod-h4", "prod-h5"]
     assert {row["version"] for row in rows} == {"1.1.0"}
