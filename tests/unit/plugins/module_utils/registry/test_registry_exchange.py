@@ -199,3 +199,10 @@ def test_a_server_that_only_listens(pauses):
 )
 def test_what_broke_is_told(error, said):
     assert said in str(transport_error(error, "GET", "http://x/"))
+
+
+def test_answers_that_were_read_leave_their_connection(server):
+    with RegistryClient(server.url[len("http://") :], Access(insecure=True)) as client:
+        for number in range(20):
+            assert client.transport.fetch("GET", f"/{number}", {}, 100)[1] == b"{}"
+    assert server.connections == 1
