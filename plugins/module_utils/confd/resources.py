@@ -136,9 +136,9 @@ def _parsed(path: Path, confdir: Path, dialect: str, findings: t.List[Finding]) 
     else:
         dotted = _DOTTED.search(text) if dialect == LEGACY else None
         if dotted:
-            line = text.count("\n", 0, dotted.start()) + 1
+            number = text.count("\n", 0, dotted.start()) + 1
             message = "has a dotted name, which confd 0.16 does not know: it would stop at it and write no file at all"
-            findings.append(Finding("toml", ERROR, message, file=file, line=line))
+            findings.append(Finding("toml", ERROR, message, file=file, line=number))
         return content
     return None
 

@@ -239,11 +239,11 @@ def _loaded(text: str) -> t.Optional[t.Dict[str, t.Any]]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    whole = isinstance(found, dict) and isinstance(found.get("drop"), list)
-    names = [found.get("name"), *found["drop"]] if whole else [None]
-    texts = [*names, found.get("values"), found.get("head")] if whole else names
-    plain = all(isinstance(each, str) for each in texts) and not any("/" in name for name in names)
-    return found if plain else None
+    if not isinstance(found, dict) or not isinstance(found.get("drop"), list):
+        return None
+    names = [found.get("name"), *found["drop"]]
+    plain = all(isinstance(each, str) for each in [*names, found.get("values"), found.get("head")])
+    return found if plain and not any("/" in name for name in names) else None
 
 
 def _read(path: Path) -> t.Optional[str]:
