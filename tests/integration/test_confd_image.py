@@ -9,7 +9,9 @@ import io
 import tarfile
 import typing as t
 import uuid
+from dataclasses import replace
 
+import confd_helper
 import docker
 import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.confd.check import CONFD_CHECK
@@ -18,11 +20,11 @@ from confd_helper import VALUES, execute
 pytestmark = [pytest.mark.lab, pytest.mark.confd]
 
 NAME = f"cfd-image-test-{uuid.uuid4().hex[:8]}"
-TOML = '[template]\nsrc = "{name}.tmpl"\ndest = "{dest}"\nprefix = "/webapi"\nkeys = ["/"]\n'
+TOML = '[template]\nsrc = "{name}.tmpl"\ndest = "{dest}"\nprefix = "/{prefix}"\nkeys = ["/"]\n'
 START = "#!/bin/sh\nset -e\nconfd -onetime -backend redis -node configCenter:6379\nexec app\n"
 FILES = {
-    "etc/confd/conf.d/a.toml": TOML.format(name="a", dest="/etc/a.conf"),
-    "etc/confd/conf.d/b.toml": TOML.format(name="b", dest="/nowhere/deep/b.conf"),
+    "etc/confd/conf.d/a.toml": TOML.format(name="a", prefix=NAME, dest="/etc/a.conf"),
+    "etc/confd/conf.d/b.toml": TOML.format(name="b", prefix=NAME, dest="/nowhere/deep/b.conf"),
     "etc/confd/templates/a.tmpl": 'who={{getenv "WHO"}}/{{getenv "GIVEN"}}\n{{range gets "/kinds/*"}}{{.Value}}\x00{{end}}',
     "etc/confd/templates/b.tmpl": '{{base64Encode (getv "/password")}}\n{{getv "/plain"}}\n',
     "start.sh": START,
@@ -71,7 +73,7 @@ def check(lab: dict[str, str], image: str, **args: t.Any) -> dict[str, t.Any]:
     given = {
         "image": image,
         "docker_host": lab["LAB_H2"],
-        "prefix": "/webapi",
+        "prefix": f"/{NAME}",
         "backend": "redis",
         "keys": KEYS,
         "fail": False,
@@ -101,6 +103,51 @@ def test_the_images_own_confd_renders(lab, engine, image, confd, dialect):
     mine = {"label": "slipway.purpose=confd_check", "ancestor": image}
     assert engine.containers.list(all=True, filters=mine) == []
     assert "sesame-door1" not in str(result) and "c2VzYW1lLWRvb3Ix" not in str(result)
+
+
+@pytest.mark.parametrize("backend", ["redis", "etcd"])
+@pytest.mark.parametrize(("confd", "dialect"), [("confd", "legacy"), ("confd-fork", "fork")])
+def test_a_container_writes_what_was_foretold(lab, engine, image, tmp_path, backend, confd, dialect):
+    """The image's confd in a container with a network, as at a start: from the real config centre, byte by byte."""
+    if dialect == "fork" and not lab.get("LAB_CONFD_FORK"):
+        pytest.skip("no fork of confd")
+    center = replace(confd_helper.center(backend, lab, tmp_path), prefix=f"/{NAME}")
+    try:
+        assert center.config(keys=KEYS, secret_keys=["/password"])["changed"]
+        given = {**center.options, "keys": None, "secret_keys": [], "env": {"GIVEN": "here"}}
+        foretold = check(lab, image, confd=confd, render=True, **given)
+        assert foretold["rendered"] and len(foretold["files"]) == 2, foretold
+        word = {"redis": "redis", "etcd": "etcdv3" if dialect == "legacy" else "etcd"}[backend]
+        node = center.options["nodes"][0]
+        command = [confd, "-onetime", "-backend", word, "-node", f"http://{node}" if backend == "etcd" else node]
+        fork = [confd, word, "--onetime", "--node", command[-1]]
+        container = engine.containers.create(
+            image,
+            command=[],
+            entrypoint=command if dialect == "legacy" else fork,
+            user="root",
+            environment={"GIVEN": "here"},
+        )
+        try:
+            container.put_archive("/", archive({"nowhere/deep/.keep": ""}))
+            container.start()
+            assert container.wait(timeout=60)["StatusCode"] == 0, container.logs().decode()
+            for file in foretold["files"]:
+                written = content_of(container, file["dest"])
+                assert len(written) == file["size"]
+                assert written.decode().replace("c2VzYW1lLWRvb3Ix", "<secret>") == file["content"]
+        finally:
+            container.remove(force=True)
+    finally:
+        center.hand.forget(center.prefix)
+
+
+def content_of(container: t.Any, path: str) -> bytes:
+    pieces, _stat = container.get_archive(path)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as packed:
+        found = packed.extractfile(packed.getmembers()[0])
+        assert found is not None
+        return found.read()
 
 
 def test_without_render_it_is_read_and_nothing_is_rendered(lab, image):
