@@ -31,6 +31,8 @@ Every line is a fault that the tests inject for real in the [lab](../tests/lab/R
 real config centre, `SIGKILL`, pulled cables, full disks. After each one the app serves, or one more run makes it serve; no
 container is left behind, and all hosts are on one release, or the ones that could not be reached are named.
 
+The first table is of what other deploy tools do wrong: each line names their defect, and what happens here in its place.
+
 *Times* is how often it was injected. *Outage* is the longest time without an answer, measured by a process of its own
 that asks about 60 times a second: from the first request that failed to the first that was answered again, **repair included**
 (a dockerd that was killed is started again by the test, which takes it a second or two). A swap without an edge and without any
