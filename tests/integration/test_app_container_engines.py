@@ -103,7 +103,7 @@ def test_plain_to_the_tls_port(lab):
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        (f"tcp://{NETWORK}.14:2399", "Connection refused"),
+        ("tcp://{network}.14:2399", "Connection refused"),
         ("tcp://no-such-host.invalid:2375", "no-such-host.invalid"),
         ("unix:///no/such.sock", "No engine listens on this socket"),
         ("tcp://", "is no engine's address"),
@@ -111,7 +111,7 @@ def test_plain_to_the_tls_port(lab):
 )
 def test_nobody_there(where, said):
     for operation, more in ((APP_CONTAINER_INFO, {}), (APP_CONTAINER, {"name": "eng-x", "image": "x:1"})):
-        result = call(operation, docker_host=where, **more)
+        result = call(operation, docker_host=where.format(network=NETWORK), **more)
         assert (result["failed"], result["changed"]) == (True, False)
         assert said in result["msg"]
 

@@ -132,14 +132,14 @@ def test_a_failing_step_tells_the_daemons_message_and_the_last_output(place, opt
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (f"FROM {layout.REGISTRY_ADDRESS}/base/nothing:1\n", "manifest unknown"),
+        ("FROM {registry}/base/nothing:1\n", "manifest unknown"),
         ("FORM scratch\n", "FORM"),
         ("FROM scratch\nCOPY nothing /\n", "nothing"),
         ("", "cannot be empty"),
     ],
 )
 def test_errors_are_the_daemons_own(place, options, folder, content, said):
-    (folder / "Dockerfile").write_text(content)
+    (folder / "Dockerfile").write_text(content.format(registry=layout.REGISTRY_ADDRESS))
     assert said in failure(**options)["msg"]
     assert place.state() == {}
 
