@@ -20,8 +20,8 @@ description:
     without a leading 0, two resources with one C(dest), a start script that calls confd in the other dialect's command line, and
     values that two environments share and should not.
   - Warnings are keys that nobody reads, empty values and placeholders, patterns that match nothing, options that confd
-    ignores, letters of another alphabet among Latin ones, and values that two environments should share and do not. What cannot be known without running confd, such as a
-    key that is computed, is an info.
+    ignores, letters of another alphabet among Latin ones, and values that two environments should share and do not. What cannot
+    be known without running confd, such as a key that is computed, is an info.
   - A key is needed when a template reads it by C(getv) without a default, or by C(get), in a place that its C(if exists) let
     confd come to.
   - No finding quotes a value, secret or not.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import uuid
 import zipfile
 from pathlib import Path
@@ -18,6 +19,19 @@ from ansible_collections.slipway.delivery.plugins.module_utils.registry.access i
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
 
 CONTENT_MD5 = "find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r md5sum | md5sum"
+
+# A WAR with something for each kind of layer.
+NOISE = random.Random(7).randbytes(400_000)
+FILES = {
+    "META-INF/MANIFEST.MF": b"Manifest-Version: 1.0\r\n\r\n",
+    "WEB-INF/lib/dep.jar": NOISE,
+    "WEB-INF/lib/own-1-SNAPSHOT.jar": NOISE[:5000],
+    "WEB-INF/web.xml": b"<web-app/>",
+    "WEB-INF/classes/com/example/A.class": b"A" * 3000,
+    "WEB-INF/classes/app.properties": b"a=b\n",
+    "index.html": "grüße <h1>hello</h1>".encode(),
+}
+KINDS = ["dependencies", "snapshot-dependencies", "resources", "classes"]
 
 
 def task(check_mode=False, **options):

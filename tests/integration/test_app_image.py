@@ -23,23 +23,11 @@ from ansible_collections.slipway.delivery.plugins.module_utils.image import buil
 from ansible_collections.slipway.delivery.plugins.module_utils.registry import manifest as types
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
-from image_helper import CONTENT_MD5, Place, failure, ok, task, war
+from image_helper import CONTENT_MD5, FILES, KINDS, NOISE, Place, failure, ok, task, war
 from lab_command import layout
 
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".work" / "collections"
 pytestmark = [pytest.mark.lab]
-
-NOISE = random.Random(7).randbytes(400_000)
-FILES = {
-    "META-INF/MANIFEST.MF": b"Manifest-Version: 1.0\r\n\r\n",
-    "WEB-INF/lib/dep.jar": NOISE,
-    "WEB-INF/lib/own-1-SNAPSHOT.jar": NOISE[:5000],
-    "WEB-INF/web.xml": b"<web-app/>",
-    "WEB-INF/classes/com/example/A.class": b"A" * 3000,
-    "WEB-INF/classes/app.properties": b"a=b\n",
-    "index.html": "grüße <h1>hello</h1>".encode(),
-}
-KINDS = ["dependencies", "snapshot-dependencies", "resources", "classes"]
 
 
 @pytest.fixture
@@ -421,15 +409,9 @@ def test_bad_input_changes_nothing_and_says_what_to_do(place, options, tmp_path)
 
 
 def test_a_registry_that_wants_a_login_says_so(place, options, lab):
-    message = failure(
-        **{
-            **options,
-            "image": f"{lab['LAB_REGISTRY_AUTH']}/{place.repository}:1",
-            "ca_path": lab["LAB_CA"],
-            "insecure": False,
-            "base_insecure": True,
-        }
-    )
+    image = f"{lab['LAB_REGISTRY_AUTH']}/{place.repository}:1"
+    private = {"image": image, "ca_path": lab["LAB_CA"], "insecure": False, "base_insecure": True}
+    message = failure(**{**options, **private})
     assert lab["LAB_REGISTRY_AUTH"] in message
     assert "401" in message
 

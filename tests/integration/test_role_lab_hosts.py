@@ -18,11 +18,12 @@ import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.errors import RegistryError
+from lab_command import layout
 from role_helper import authority, certificate, play_role
 from test_over_ssh import ssh_arguments
 
 pytestmark = [pytest.mark.lab]
-ADDRESS = "10.213.77.11"
+ADDRESS = layout.SSH_HOST.address
 REGISTRY_PORT, ENGINE_PORT = 18590, 18591
 FOLDER = "/tmp/slipway-role-test"  # the host's own: its /tmp is a file system in memory
 # Both end what runs, and start it again with the configuration that lies there now, as a service manager would.

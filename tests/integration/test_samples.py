@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from lab_command import NETWORK, layout
 from site_helper import HOSTS, REGISTRY, ROOT
 
 pytestmark = [pytest.mark.lab]
@@ -37,8 +38,21 @@ def tags(repository: str) -> list[str]:
     return sorted(answer.json().get("tags") or []) if answer.ok else []
 
 
+def sample(folder: Path) -> Path:
+    """A copy of playbooks/ and of the service in `folder`, for the lab that this run has; where commands are given."""
+    for name in ("playbooks", "examples/power"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns(".slipway", "__pycache__"))
+    (folder / "roles").symlink_to(ROOT / "roles")  # whose names for things the playbooks read
+    configuration = folder / "playbooks" / "ansible.cfg"
+    configuration.write_text(configuration.read_text().replace("../.work", str(ROOT / ".work")))
+    for path in (folder / "playbooks" / "inventory").rglob("*.yml"):
+        path.write_text(path.read_text().replace("10.213.77.", f"{NETWORK}."))
+    return folder / "playbooks"
+
+
 def test_power_from_a_dockerfile_to_test(lab, tmp_path):
-    folder, ledger = ROOT / "playbooks", tmp_path / "ledger.db"
+    folder = ROOT / "playbooks" if layout.NUMBER == 1 else sample(tmp_path)  # the sample inventory is the first lab's
+    ledger = tmp_path / "ledger.db"
     try:
         built = play("ansible-playbook build.yml -e app=power -e version=9.0.0 -e replace=true", folder, ledger)
         assert built.returncode == 0, built.stdout + built.stderr
@@ -62,19 +76,11 @@ def test_power_from_a_dockerfile_to_test(lab, tmp_path):
 
 
 def test_a_failing_test_stops_the_build_before_the_push(lab, tmp_path):
-    for name in ("apps", "inventory"):
-        shutil.copytree(ROOT / "playbooks" / name, tmp_path / "playbooks" / name)
-    shutil.copy(ROOT / "playbooks" / "build.yml", tmp_path / "playbooks")
-    shutil.copytree(ROOT / "examples" / "power", tmp_path / "examples" / "power")
+    folder = sample(tmp_path)
     calculator = tmp_path / "examples" / "power" / "power" / "calculator.py"
     calculator.write_text(calculator.read_text().replace(".add(a, b)", ".subtract(a, b)"))
-    (tmp_path / "playbooks" / "ansible.cfg").write_text(
-        (ROOT / "playbooks" / "ansible.cfg").read_text().replace("../.work", str(ROOT / ".work"))
-    )
     before = tags("test/tools/power")
-    built = play(
-        "ansible-playbook build.yml -e app=power -e version=9.9.9", tmp_path / "playbooks", tmp_path / "ledger.db"
-    )
+    built = play("ansible-playbook build.yml -e app=power -e version=9.9.9", folder, tmp_path / "ledger.db")
     assert built.returncode != 0
     assert "returned a non-zero code" in " ".join(built.stdout.split())
     assert "failed" in built.stdout

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 import redis
 from confd_helper import CONFD_CONFIG_INFO, execute
+from lab_command import NETWORK
 from site_helper import Run, Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.confd]
-CENTERS = {"test": "10.213.77.21", "prod": "10.213.77.22"}
+CENTERS = {"test": f"{NETWORK}.21", "prod": f"{NETWORK}.22"}
 VAULT_WORD = "vault-password-of-the-test"
 SECRETS = {"password": "literal-sesame-9431", "vaulted": "vaulted-sesame-7712", "variable": "secret-of-prod"}
 

@@ -185,7 +185,7 @@ def _problems(table: t.Mapping[str, t.Any], confdir: Path, dialect: str) -> t.It
         if not table.get(word):
             yield word, ERROR, f"has no {word}"
     for word, kind in _KINDS.items():
-        if word in table and (not isinstance(table[word], kind) or isinstance(table[word], bool)):
+        if word in table and type(table[word]) is not kind:  # a bool is no number here
             wanted = "text in quotes" if kind is str else "a number without quotes"
             yield word, ERROR, f"has {word} that is not {wanted}: confd would stop at it and write no file at all"
     yield from _source_problems(table.get("src"), confdir)

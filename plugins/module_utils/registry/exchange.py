@@ -114,7 +114,7 @@ class Exchanger:
         parts = urlsplit(url)
         pool, whole = self._place(parts.scheme, parts.netloc, url)
         sent = Sent(method, url, self._outgoing(url, headers, body))
-        raw = pool.urlopen(
+        raw = pool.request(
             method,
             url if whole else f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}",
             body=body,

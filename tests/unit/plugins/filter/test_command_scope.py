@@ -14,8 +14,10 @@ FILES = {
 }
 
 
-def scope(needs, files=FILES, environments=("prod", "test"), apps_dir="/apps", **said):
-    return command_scope(files, said, needs, environments, apps_dir, ["/here/apps", "/there/apps"])
+def scope(needs, files=None, environments=("prod", "test"), apps_dir="/apps", **said):
+    return command_scope(
+        FILES if files is None else files, said, needs, environments, apps_dir, ["/here/apps", "/there/apps"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -98,12 +98,12 @@ class FakeRegistry:
         """As exchange.Pools has it."""
         scheme, host = urlsplit(url)[:2]
 
-        def urlopen(method, target, body, headers, **_more):
+        def request(method, target, body, headers, **_more):
             return self.send(
                 SimpleNamespace(method=method, url=f"{scheme}://{host}{target}", headers=headers, body=body)
             )
 
-        return SimpleNamespace(urlopen=urlopen), False
+        return SimpleNamespace(request=request), False
 
     def send(self, request):
         parts = urlsplit(request.url)
