@@ -222,7 +222,7 @@ def test_status_shows_drift(site, tmp_path):
 def test_operate_restarts_shows_logs_and_removes(site):
     before = site.containers("test")[0]
     run = site.play("operate", "-v", env="test", app=site.name, action="restart")
-    assert "http GET" in run.flat, "it was not sent through the gate of its release"
+    assert "gate: http :8080/app/healthy answers 200" in run.flat, "it was not sent through the gate of its release"
     after = site.containers("test")[0]
     assert after["Id"] == before["Id"]
     assert after["State"]["StartedAt"] > before["State"]["StartedAt"]
