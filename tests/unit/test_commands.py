@@ -54,6 +54,7 @@ def names_read(path: Path) -> t.Set[str]:
     found = set()
     for key, text in scalars(yaml.safe_load(path.read_text())):
         source = "{{ " + text + " }}" if key in CONDITIONS and "{{" not in text else text
+        source = source.replace("\\", "\\\\")  # to Ansible, not to Jinja, a backslash in a string is just that
         found |= {node.name for node in parser.parse(source).find_all(jinja2.nodes.Name)}
     return found
 
