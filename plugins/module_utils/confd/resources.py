@@ -27,13 +27,11 @@ except ImportError:
 
 _AT_LINE = re.compile(r"at line (\d+)")
 _DOTTED = re.compile(r"^[ \t]*[A-Za-z0-9_-]+[ \t]*\.[ \t]*[A-Za-z0-9_. \t-]+=", re.MULTILINE)
-_KINDS: t.Dict[str, type] = {
-    **dict.fromkeys(("src", "dest", "prefix", "check_cmd", "reload_cmd", "owner", "group"), str),
-    **dict.fromkeys(("uid", "gid"), int),
-}
+_TEXTS = ("src", "dest", "prefix", "check_cmd", "reload_cmd", "owner", "group")
+_NUMBERS = ("uid", "gid")
 _TEMPLATES = "templates/"
 _OWNERS = {"owner", "group"}  # said in words of their own
-_WORDS = {*_KINDS, "keys", "mode"}
+_WORDS = {*_TEXTS, *_NUMBERS, "keys", "mode"}
 _GLOB = re.compile(r"[*?\[\]\\]")
 
 
@@ -179,15 +177,20 @@ def source_of(source: t.Any) -> str:
     return joined[len(_TEMPLATES) :] if joined.startswith(_TEMPLATES) else ""
 
 
+def _is_of_its_kind(word: str, value: t.Any) -> bool:
+    if word in _TEXTS:
+        return isinstance(value, str)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _problems(table: t.Mapping[str, t.Any], confdir: Path, dialect: str) -> t.Iterator[t.Tuple[str, str, str]]:
     """(word, severity, message) for each."""
     for word in ("src", "dest"):
         if not table.get(word):
             yield word, ERROR, f"has no {word}"
-    for word, kind in _KINDS.items():
-        if word in table and type(table[word]) is not kind:  # a bool is no number here
-            wanted = "text in quotes" if kind is str else "a number without quotes"
-            yield word, ERROR, f"has {word} that is not {wanted}: confd would stop at it and write no file at all"
+    for word in (word for word in (*_TEXTS, *_NUMBERS) if word in table and not _is_of_its_kind(word, table[word])):
+        wanted = "text in quotes" if word in _TEXTS else "a number without quotes"
+        yield word, ERROR, f"has {word} that is not {wanted}: confd would stop at it and write no file at all"
     yield from _source_problems(table.get("src"), confdir)
     if isinstance(table.get("dest"), str) and not table["dest"].startswith("/"):
         yield "dest", WARNING, "has a dest without a leading slash, below whatever folder confd is started in"
