@@ -95,13 +95,16 @@ class Relay:
 
     `limit`: after so many bytes from the target, `then()` is called and nothing is forwarded any more. `request`: when a
     request whose first line matches this pattern comes, it is forwarded (or not, with `lose="request"`), its answer is lost
-    with the connection, and `then()` is called.
+    with the connection, and `then()` is called; with `heard` only when the engine has answered.
     """
 
-    def __init__(self, target: str, port: int, address: str = CONTROLLER, limit=None, request="", lose="answer"):
+    def __init__(
+        self, target: str, port: int, address: str = CONTROLLER, limit=None, request="", lose="answer", heard=False
+    ):
         host, _sep, number = target.rpartition(":")
         self._target = (host, int(number))
         self.limit, self.request, self.lose = limit, re.compile(request.encode()) if request else None, lose
+        self._heard = threading.Event() if heard else None
         self.then = lambda: None
         self.forwarded = 0
         self.fired = threading.Event()
@@ -168,6 +171,8 @@ class Relay:
                 if self.lose == "answer":
                     server.sendall(data)
                 data = client.recv(65536)
+        if self._heard and self.lose == "answer":
+            self._heard.wait(20)
         self.then()
         _break(client)
         _break(server)
@@ -176,6 +181,8 @@ class Relay:
         with contextlib.suppress(OSError):
             while data := server.recv(16384):
                 if self._doomed is server:
+                    if self._heard:
+                        self._heard.set()
                     continue
                 self.forwarded += len(data)
                 if self.limit is not None and self.forwarded > self.limit:

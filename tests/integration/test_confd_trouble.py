@@ -102,7 +102,7 @@ def test_a_redis_that_refuses(own_redis):
 def test_a_redis_cluster_is_called_one(lab, tmp_path):
     port = free_port()
     command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", str(tmp_path)]
-    server = Server([*command, "--cluster-enabled", "yes"], port)
+    server = Server([*command, "--cluster-enabled", "yes", "--cluster-port", str(free_port())], port)
     try:
         refused("It is a cluster", backend="redis", nodes=[server.node])
     finally:

@@ -297,7 +297,7 @@ def test_a_request_or_its_answer_lost_on_the_way(line, write, lose, noted):
     good = line.good()
     wanted = line.next()
     target = line.app.host.split("//")[1]
-    with Relay(target, 0, "127.0.0.1", request=WRITES[write], lose=lose) as relay, line.prober() as prober:
+    with Relay(target, 0, "127.0.0.1", request=WRITES[write], lose=lose, heard=True) as relay, line.prober() as prober:
         gate = {"address": line.app.address}
         result = line.deploy(wanted, docker_host=f"tcp://{relay.address}", gate=gate)
         assert relay.fired.is_set()

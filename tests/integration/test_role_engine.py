@@ -22,11 +22,13 @@ from own_registry import free_port, own_registry, push_image
 from role_helper import authority, certificate, play_role
 
 pytestmark = [pytest.mark.lab]
+BRIDGE = "slw-role"  # with the bridge "none" a dockerd deletes docker0, whoever's it is
 CONTROLLER = layout.CONTROLLER  # this machine in the lab's network: Docker checks no certificate of a loopback address
 START = """#!/bin/sh
 # As Debian's unit starts it: its own address on the command line, the rest from DOCKER_OPTS and daemon.json.
 set -eu
 cd {folder}
+ip link show {bridge} >/dev/null 2>&1 || {{ ip link add {bridge} type bridge; ip addr add 172.31.251.1/24 dev {bridge}; }}
 if [ -s pid ]; then
     old=$(cat pid)
     kill "$old" 2>/dev/null || true
@@ -60,7 +62,7 @@ class Host:
         self.socket = f"unix://{folder}/docker.sock"
         self.write_config()
         start = folder / "start"
-        start.write_text(START.format(folder=folder))
+        start.write_text(START.format(folder=folder, bridge=BRIDGE))
         start.chmod(0o755)
         subprocess.run([str(start)], check=True, timeout=60)
 
@@ -71,7 +73,7 @@ class Host:
                     "data-root": f"{self.folder}/data",
                     "exec-root": f"{self.folder}/exec",
                     "pidfile": str(self.pid_file),
-                    "bridge": "none",
+                    "bridge": BRIDGE,
                     "iptables": False,
                     "storage-driver": "vfs",
                     "exec-opts": ["native.cgroupdriver=cgroupfs"],
@@ -143,6 +145,7 @@ def host(tmp_path_factory):
     found = Host(folder)
     yield found
     found.stop()
+    subprocess.run(["ip", "link", "delete", BRIDGE], check=True)
     shutil.rmtree(folder / "data", ignore_errors=True)
 
 

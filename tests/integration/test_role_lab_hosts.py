@@ -27,6 +27,7 @@ ADDRESS = layout.SSH_HOST.address
 REGISTRY_PORT, ENGINE_PORT = 18590, 18591
 FOLDER = "/tmp/slipway-role-test"  # the host's own: its /tmp is a file system in memory
 # Both end what runs, and start it again with the configuration that lies there now, as a service manager would.
+BRIDGE = "slw-role"  # with the bridge "none" a dockerd deletes docker0, whoever's it is
 START_REGISTRY = f"""#!/bin/sh
 set -eu
 cd {FOLDER}
@@ -37,6 +38,7 @@ echo $! > pid
 START_ENGINE = f"""#!/bin/sh
 set -eu
 cd {FOLDER}
+ip link show {BRIDGE} > answer 2>&1 || {{ ip link add {BRIDGE} type bridge; ip addr add 172.31.250.1/24 dev {BRIDGE}; }}
 if [ -s engine.pid ]; then
     old=$(cat engine.pid)
     kill "$old" 2>/dev/null || true
@@ -92,7 +94,9 @@ class Host:
 
     def clean(self) -> None:
         ends = "for p in pid engine.pid; do [ ! -s $p ] || { kill $(cat $p); while kill -0 $(cat $p); do sleep 0.05; done; }; done"
-        self.run(f"cd {FOLDER} 2>/dev/null || exit 0; ({ends}) 2>/dev/null; cd /; rm -rf {FOLDER}")
+        self.run(
+            f"cd {FOLDER} 2>/dev/null || exit 0; ({ends}) 2>/dev/null; cd /; rm -rf {FOLDER}; ip link delete {BRIDGE}"
+        )
 
 
 @pytest.fixture
@@ -138,7 +142,7 @@ def test_an_engine_with_tls_on_its_port(host):
         "data-root": f"{FOLDER}/data",
         "exec-root": f"{FOLDER}/exec",
         "pidfile": f"{FOLDER}/engine.pid",
-        "bridge": "none",
+        "bridge": BRIDGE,
         "iptables": False,
         "storage-driver": "vfs",
         "exec-opts": ["native.cgroupdriver=cgroupfs"],

@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import docker
@@ -243,6 +244,10 @@ class TestWhileDown:
             shutil.rmtree(other)
 
     def test_a_user_who_is_not_root_is_told_so(self):
-        refused = subprocess.run(["setpriv", "--reuid=65534", *LAB, "up"], capture_output=True, text=True, check=False)
+        with tempfile.TemporaryDirectory() as folder:  # the checkout may be nobody else's to read
+            shutil.copytree(LAB[1], f"{folder}/lab")
+            os.chmod(folder, 0o755)
+            command = ["setpriv", "--reuid=65534", LAB[0], f"{folder}/lab", "up"]
+            refused = subprocess.run(command, capture_output=True, text=True, check=False)
         assert refused.returncode == 1
         assert "needs root" in refused.stderr

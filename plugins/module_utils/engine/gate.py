@@ -140,13 +140,14 @@ class Gate:
             rounds += 1
             before = result
             asked = self._clock()
-            result, decides = self._round(min(self.spec.timeout, max(deadline.remaining(), 0.1)))
+            patience = min(self.spec.timeout, max(deadline.remaining(), 0.1))
+            result, decides = self._round(patience)
             since = asked if streak == 0 else since
             streak = streak + 1 if result.ok else 0
             if streak >= self.spec.successes or (result.ok and not decides):
                 return Passed(rounds, since)
             if deadline.expired():
-                raise self._late(_told(result, before), rounds, streak)
+                raise self._late(_told(result, before, patience < self.spec.timeout), rounds, streak)
             self._sleep(min(self.spec.interval, deadline.remaining()))
 
     def soak(self) -> None:
@@ -193,11 +194,13 @@ class Gate:
         return GateDeadlineError(text, replace(result, said=said, ok=False), self._look())
 
 
-def _told(last: ProbeResult, before: t.Optional[ProbeResult]) -> ProbeResult:
-    """The last round may have had too little time to hear what the one before it heard of the same failure."""
-    if before is None or last.body or (last.probe, last.status) != (before.probe, before.status):
+def _told(last: ProbeResult, before: t.Optional[ProbeResult], hurried: bool) -> ProbeResult:
+    """What to tell of the last round and the one before it, which failed alike: a hurried one may have heard less, or nothing."""
+    if before is None or before.ok or last.body or last.probe != before.probe:
         return last
-    return replace(last, body=before.body)
+    if last.status == before.status:
+        return replace(last, body=before.body)
+    return before if hurried and last.status is None else last
 
 
 def health(container: Container) -> ProbeResult:

@@ -96,6 +96,30 @@ def test_deadline_names_the_last_answer():
     assert isinstance(raised.value, DeadlineError)
 
 
+@pytest.mark.parametrize(
+    ("patience", "status", "said"),
+    [
+        (5.0, 9, "exit code 9; 2 rounds in 2s"),  # cut short by the deadline: the round before it heard more
+        (0.5, None, "did not end within 0.5s; 2 rounds in 2s"),  # it had all its time
+    ],
+)
+def test_deadline_tells_what_a_hurried_last_round_did_not_hear(patience, status, said):
+    clock = Clock()
+    answers = [
+        ProbeResult(False, "exec sh", "exit code 9", 9, "not yet"),
+        ProbeResult(False, "exec sh", f"did not end within {patience:g}s", None, ""),
+    ]
+
+    def ask(_timeout):
+        clock.now += 0.7
+        return answers.pop(0)
+
+    spec = GateSpec(deadline=2, interval=0.7, timeout=patience)
+    with pytest.raises(GateDeadlineError) as raised:
+        Gate(spec, container, [ask], clock, clock.sleep).run()
+    assert (raised.value.last.status, raised.value.msg) == (status, f"exec sh: {said}")
+
+
 def test_deadline_with_too_few_successes():
     clock = Clock()
     with pytest.raises(GateDeadlineError, match="only 2 of 3 successes in a row") as raised:
