@@ -94,9 +94,8 @@ class Host:
 
     def clean(self) -> None:
         ends = "for p in pid engine.pid; do [ ! -s $p ] || { kill $(cat $p); while kill -0 $(cat $p); do sleep 0.05; done; }; done"
-        self.run(
-            f"cd {FOLDER} 2>/dev/null || exit 0; ({ends}) 2>/dev/null; cd /; rm -rf {FOLDER}; ip link delete {BRIDGE}"
-        )
+        bridge = f"! ip link show {BRIDGE} > {FOLDER}/answer 2>&1 || ip link delete {BRIDGE}"
+        self.run(f"cd {FOLDER} 2>/dev/null || exit 0; ({ends}) 2>/dev/null; {bridge}; cd /; rm -rf {FOLDER}")
 
 
 @pytest.fixture
