@@ -14,6 +14,7 @@ import time
 
 import docker
 import pytest
+import requests
 from fault_site import LAB_SHELL
 from faults_helper import Prober, eventually, lab
 from ledger_operation import ledger_task
@@ -46,6 +47,7 @@ def center(site):
 def cable():
     yield
     lab("restore", "h4")
+    eventually(lambda: requests.get(f"http://{HOSTS['h4']}:2375/_ping", timeout=2).ok)
 
 
 def watching(site, host="h1"):
@@ -130,6 +132,7 @@ def test_a_start_that_a_silent_host_carries_out_late(site, cable, noted):
         assert site.stands(run, away=("h4",)) == current
         lab("restore", "h4")
         late = docker.APIClient(base_url=f"tcp://{HOSTS['h4']}:2375", version="1.41", timeout=20)
+        eventually(late.ping)  # the way to a host that was away is found a moment after its cable is back
         late.start(f"{site.name}.next")
         late.close()
         eventually(lambda: site.get(HOSTS["h4"], "settings"))
