@@ -26,7 +26,8 @@ def command_scope(
     """`{env, apps, places, findings}`, to be used when there are no `findings` (sentences for the user).
 
     `files` are the texts of the app files by app name, read as they were written: before an environment is chosen nothing in
-    them can be templated. `said` has what of env, from, to and app was given, `needs` which of them the command needs.
+    them can be templated. `said` has what of env, from, to and app was given, `needs` which of them the command needs. An app
+    that was given as nothing (`-e app=$APP` where APP is not set) is a wrong one: it must not become all apps.
     `places` says where each app runs, in the order of promotion. An app's first environment is where its images are made.
     """
     findings = _environment_findings(said, needs, environments)
@@ -35,7 +36,7 @@ def command_scope(
         text = f"There is no apps folder: looked for {where}. Start the command where apps/ lies, or say -e apps_dir=<folder>."
         return _scope("", [], {}, [*findings, text])
     app = str(said.get("app") or "")
-    if app not in files if app else "app" in needs:
+    if app not in files if said.get("app") is not None else "app" in needs:
         known = " | ".join(sorted(files)) or "none - the folder has no .yml file"
         who = f"There is no app '{app}'" if app else "No app was named"
         return _scope("", [], {}, [*findings, f"{who} in {apps_dir}: say -e app=<{known}>."])

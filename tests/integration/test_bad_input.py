@@ -43,6 +43,7 @@ def nothing_changes(site):
         ("status", {}, "No environment was named: say -e env=<prod | test>."),
         ("configure", {"env": "x"}, "There is no environment 'x': say -e env=<prod | test>."),
         ("rollback", {"env": "test"}, "say -e app=<badinput>."),
+        ("deploy", {"env": "test", "app": ""}, "No app was named"),  # a CI variable that is not set: not every app
         ("operate", {"env": "test", "app": "wepapi"}, "There is no app 'wepapi'"),
         (
             "operate",

@@ -24,6 +24,7 @@ def scope(needs, files=None, environments=("prod", "test"), apps_dir="/apps", **
     ("needs", "said", "env", "apps"),
     [
         (["env"], {"env": "test"}, "test", ["power", "webapi"]),
+        (["env"], {"env": "test", "app": None}, "test", ["power", "webapi"]),
         (["env"], {"env": "prod"}, "prod", ["webapi"]),
         (["env", "app"], {"env": "prod", "app": "webapi"}, "prod", ["webapi"]),
         (["app"], {"app": "webapi"}, "test", ["webapi"]),
@@ -46,6 +47,7 @@ def test_places_are_in_the_order_of_promotion():
         (["env"], {"env": "prd"}, ["There is no environment 'prd': say -e env=<prod | test>."]),
         (["app"], {"app": "webapi", "env": "prd"}, ["There is no environment 'prd': say -e env=<prod | test>."]),
         (["app"], {}, ["No app was named in /apps: say -e app=<power | webapi>."]),
+        (["env"], {"env": "test", "app": ""}, ["No app was named in /apps: say -e app=<power | webapi>."]),
         (
             ["env"],
             {"env": "test", "app": "wepapi"},
