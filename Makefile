@@ -5,6 +5,7 @@
 # `make demo` and `make test` do all of their own set-up. `make help` lists the rest.
 
 PYTHON ?= python3
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 4)))
 VENV := .venv/bin
 PYTEST := $(VENV)/python -m pytest
 LAB := $(PYTHON) tests/lab
@@ -22,9 +23,10 @@ help: ## this list
 demo: setup lab ## the main job, start to end, on real engines, step by step
 	$(VENV)/python examples/demo.py
 
-# Two workers, each with a lab of its own (tests/conftest.py).
+# Each worker has a lab of its own (tests/conftest.py). Tests also wait: one worker more than there are
+# processors keeps these busy.
 test: matrix lab ## every test: unit, checks, integration; pytest's summary comes last
-	$(PYTEST) -n 2 --dist loadscope --no-loadscope-reorder --durations=30 tests/integration tests/lab/test_life_cycle.py tests/unit tests/checks
+	$(PYTEST) -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations=30 tests/integration tests/lab/test_life_cycle.py tests/unit tests/checks
 
 ## --- the inner loop ---
 
@@ -35,7 +37,7 @@ matrix: setup ## also the environments of the oldest and the newest ansible-core
 	@$(TOOLBOX) matrix
 
 unit: setup ## unit tests, under a minute
-	$(PYTEST) -n auto tests/unit
+	SLIPWAY_EXAMPLES=quick $(PYTEST) -n auto tests/unit
 
 lint: setup ## ruff: findings and format
 	$(PYTEST) tests/checks/test_format.py

@@ -57,8 +57,9 @@ LONG = (
 EACH_TEST_ALONE = ("tests/checks/test_sanity.py", "tests/checks/test_other_cores.py")
 
 # Whether an example is quick says more about a busy machine than about the code; every wait in the code is bounded.
-settings.register_profile("slipway", deadline=None)
-settings.load_profile("slipway")
+settings.register_profile("thorough", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)  # the inner loop, and cores after the reference one
+settings.load_profile(os.environ.get("SLIPWAY_EXAMPLES") or "thorough")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,7 +16,7 @@ def output_of(core):
     """What ansible-test says on that core: minutes, mostly of one CPU."""
     venv = venvs.for_core(core)
     tree = trees.collection_copy(f"sanity-{core.series}")
-    return run.run(sanity.command(venv), cwd=tree, env=sanity.environment(venv, tree), timeout=3600)
+    return run.run(sanity.command(venv, core), cwd=tree, env=sanity.environment(venv, tree), timeout=3600)
 
 
 @pytest.fixture(scope="module")

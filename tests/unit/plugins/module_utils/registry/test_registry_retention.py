@@ -13,7 +13,7 @@ from ansible_collections.slipway.delivery.plugins.module_utils.registry.referrer
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.repository import Node, Snapshot, Use
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.retention import DAY, Rules, plan
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.tag_order import place
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = 1_800_000_000.0
@@ -125,7 +125,6 @@ def side_tag(tag):
     return re.match(r"^sha256-[0-9a-f]{64}", tag)
 
 
-@settings(max_examples=120, deadline=None)
 @given(repositories(), RULES, st.lists(uses(), max_size=3))
 def test_nothing_that_is_needed_ever_goes(snapshot, rules, in_use):
     made = plan("shop/app", snapshot, rules, in_use)
@@ -148,7 +147,6 @@ def test_nothing_that_is_needed_ever_goes(snapshot, rules, in_use):
     assert digest(99) not in going and going <= set(snapshot.nodes)
 
 
-@settings(max_examples=100, deadline=None)
 @given(repositories(), RULES)
 def test_the_newest_of_every_stream_stay(snapshot, rules):
     going = set(plan("shop/app", snapshot, rules, []).steps)
@@ -168,7 +166,6 @@ def test_the_newest_of_every_stream_stay(snapshot, rules):
             assert len(newer) >= rules.keep_last
 
 
-@settings(max_examples=100, deadline=None)
 @given(repositories(), RULES, st.lists(uses(), max_size=3))
 def test_at_no_moment_is_something_tagged_half_there(snapshot, rules, in_use):
     made = plan("shop/app", snapshot, rules, in_use)
@@ -184,7 +181,6 @@ def test_at_no_moment_is_something_tagged_half_there(snapshot, rules, in_use):
     assert left <= reach(snapshot, set(snapshot.nodes) - gone - left) | set(snapshot.images) | lost(snapshot)
 
 
-@settings(max_examples=60, deadline=None)
 @given(repositories(), RULES, st.lists(uses(), max_size=3))
 def test_more_that_is_in_use_never_lets_more_go(snapshot, rules, in_use):
     with_all = plan("shop/app", snapshot, rules, in_use)
@@ -192,7 +188,6 @@ def test_more_that_is_in_use_never_lets_more_go(snapshot, rules, in_use):
     assert set(with_all.steps) <= set(without.steps)
 
 
-@settings(max_examples=60, deadline=None)
 @given(repositories(), RULES, st.lists(uses(), max_size=3), st.randoms())
 def test_the_plan_has_a_reason_for_each_digest_and_does_not_depend_on_order(snapshot, rules, in_use, random):
     made = plan("shop/app", snapshot, rules, in_use)
