@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Callable, Sequence
 
@@ -53,9 +54,14 @@ def main(argv: Sequence[str]) -> int:
     """Run one command; its exit code, or 1 with one message on stderr."""
     arguments = _parser().parse_args(argv)
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
     except LabError as exc:
         print(f"lab {arguments.command}: {exc}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `status | head`; Python would complain once more when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print(f"lab {arguments.command}: interrupted; `up` goes on from here, `down` takes it apart", file=sys.stderr)
