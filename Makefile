@@ -37,7 +37,7 @@ matrix: setup ## also the environments of the oldest and the newest ansible-core
 	@$(TOOLBOX) matrix
 
 unit: setup ## unit tests, under a minute
-	SLIPWAY_EXAMPLES=quick $(PYTEST) -n auto tests/unit
+	SLIPWAY_EXAMPLES=$${SLIPWAY_EXAMPLES:-quick} $(PYTEST) -n auto tests/unit
 
 lint: setup ## ruff: findings and format
 	$(PYTEST) tests/checks/test_format.py

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The oldest and the newest ansible-core; everything else runs on the reference one.
 
-All unit tests, and real plays with the modules that only read, in the controller and as ordinary modules. Properties are
-tried with fewer examples than on the reference core: what depends on the core shows with few.
+All unit tests, and real plays with a module that only reads of engine, registry and ledger, in the controller and as
+ordinary modules. Properties are tried with fewer examples than on the reference core: what depends on the core shows with few.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ _EXPECTED = re.compile(
 
 def command(venv: Venv, core: Core) -> t.List[str]:
     """The reference core looks at every file and imports it on every Python of this machine; the others at what people
-    install, on their own Python."""
+    run, on their own Python."""
     words = [str(venv.tool("ansible-test")), "sanity", "--color", "no"]
     others = ["--python", dotted(core.python_version), "--exclude", "tests/"]
     return words if core.series == REFERENCE else words + others
