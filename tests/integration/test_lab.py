@@ -87,6 +87,16 @@ def test_up_again_starts_nothing(lab):
     assert processes() == before
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(lab):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run([*LAB, "env"], stdout=writing, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_two_ups_at_once_do_not_trample_on_each_other(lab):
     before = processes()
     both = [subprocess.Popen([*LAB, "up"], stderr=subprocess.PIPE, text=True) for number in (1, 2)]
