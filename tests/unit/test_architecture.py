@@ -31,7 +31,7 @@ MAY_USE = {
 }
 # Third-party library -> the packages that may talk through it.
 MAY_IMPORT = {
-    "docker": {"engine", "image"},
+    "docker": {"engine"},
     "requests": {"engine", "registry", "confd"},
     "redis": {"confd"},
     "sqlalchemy": {"ledger"},
@@ -110,6 +110,11 @@ def test_libraries_are_used_where_they_belong():
         if package_of(path) not in MAY_IMPORT.get(name.split(".")[0], {package_of(path)})
     ]
     assert not wrong
+
+
+def test_docker_py_is_loaded_in_one_place():
+    loading = [path.name for path in UTILS if any(name.split(".")[0] == "docker" for name in imports(path))]
+    assert loading == ["docker_py.py"]
 
 
 def test_module_utils_stand_without_a_controller():

@@ -23,10 +23,10 @@ from .faults import HANDSHAKE_BROKEN_OFF, broken_off, translated
 try:
     import requests
     import urllib3
-    from docker import APIClient
-    from docker import __version__ as docker_version
-    from docker.tls import TLSConfig
     from requests.adapters import HTTPAdapter
+
+    from .docker_py import APIClient, TLSConfig
+    from .docker_py import __version__ as docker_version
 except ImportError:  # Operation.requires reports it
     HTTPAdapter = object
 

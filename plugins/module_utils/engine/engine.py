@@ -14,7 +14,7 @@ from .connection import OLDEST_API, docker_url, engine_address, open_client
 from .faults import NotFoundError, translated
 
 if t.TYPE_CHECKING:
-    from docker import APIClient
+    from .docker_py import APIClient
 
 Attrs = t.Dict[str, t.Any]  # what the engine says about a container, image or network, as JSON
 DEFAULT_STOP_TIMEOUT = 10  # seconds: the engine's own default

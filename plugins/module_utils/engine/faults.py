@@ -13,7 +13,8 @@ from ..common.errors import ConflictError, DeniedError, ParameterError, SlipwayE
 
 try:
     import requests
-    from docker.errors import APIError, DockerException, InvalidVersion, TLSParameterError
+
+    from .docker_py import APIError, DockerException, InvalidVersion, TLSParameterError
 except ImportError:  # Operation.requires reports it
     requests = None
 

@@ -21,7 +21,7 @@ from .parse import Reference
 from .transfers import Transfers
 
 try:
-    from docker import auth as docker_auth
+    from .docker_py import auth as docker_auth
 except ImportError:  # Operation.requires reports it
     docker_auth = None
 

@@ -24,8 +24,9 @@ from .artifact import FOLDER, LINK, Entry, file_entry
 
 try:
     import urllib3
-    from docker.auth import AuthConfig
-    from docker.utils.build import exclude_paths, tar
+
+    from ..engine.docker_py import auth as docker_auth
+    from ..engine.docker_py import exclude_paths, tar
 except ImportError:  # app_image requires docker before it comes here
     urllib3 = None
 
@@ -160,7 +161,7 @@ class Engine:
         what = f"build {name} from {build.dockerfile}"
         if login:  # of the user's own logins, docker-py would send all to the engine
             registry = name.split("/", 1)[0]
-            self._client._auth_configs = AuthConfig({"auths": {_key(registry): _auth(login)}})
+            self._client._auth_configs = docker_auth.AuthConfig({"auths": {_key(registry): _auth(login)}})
         file, dockerfile = pack_context(build)
         with file, translated(self.url, what):
             with self._progress.meter(f"send the context of {name} to {self.url}") as meter:
