@@ -5,7 +5,8 @@
 
 A file both_ways/<module>.yml holds `valid` (arguments that the module accepts; argument errors are made from them),
 `differs` (dotted paths in results that may differ, such as ids and durations; `*` stands for any path) and `cases`: a name,
-`args`, `expect`, and optionally `setup` and `cleanup` (tasks) and `secrets` (texts that no output may show).
+`args`, `expect`, and optionally `setup` and `cleanup` (tasks, whose modules of ours work in the controller, a second sooner)
+and `secrets` (texts that no output may show).
 
 `expect` names the steps in their order, each with what its result must have: `check` is a run in check mode, every other
 step a real one. `msg` and `warns` are regular expressions; other keys are compared. Texts may use the lab's facts
@@ -124,7 +125,7 @@ def run(module: str, cases: t.Sequence[Case], way: str, folder: Path, facts: t.M
     book.write_text(json.dumps(playbook(module, cases)))  # JSON is YAML
     record.touch()
     facts_file = folder / f"{way}-facts.json"  # passwords are among them: nothing for a command line
-    facts_file.write_text(json.dumps({**facts, "slipway_execution": way, "way": way, "scratch": str(scratch)}))
+    facts_file.write_text(json.dumps({**facts, "way": way, "scratch": str(scratch)}))
     playbook_tool = Path(sys.executable).parent / "ansible-playbook"
     done = subprocess.run(
         [playbook_tool, "-vvvv", "-i", "localhost,", "-e", f"@{facts_file}", book],
@@ -167,7 +168,7 @@ def playbook(module: str, cases: t.Sequence[Case]) -> t.List[t.Dict[str, t.Any]]
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": False,
-        "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}", "slipway_execution": "controller"},
         "tasks": [block(module, case) for case in cases],
     }
     return [play]
@@ -181,6 +182,7 @@ def block(module: str, case: Case) -> t.Dict[str, t.Any]:
             "check_mode": step == "check",
             "diff": True,
             "ignore_errors": True,
+            "vars": {"slipway_execution": "{{ way }}"},
         }
         for step in case.expect
     ]
