@@ -21,6 +21,7 @@ import redis
 from faults_helper import CONTROLLER, eventually
 from lab_command import LAB
 from site_helper import HOSTS, Run, Site
+from warm_playbook import kill_tree, warm
 
 CALLBACKS = Path(__file__).with_name("callback_plugins")
 CENTER_PORT = 18290
@@ -71,11 +72,14 @@ class Center:
 class Play:
     """A play that runs beside the test, with everything that it started."""
 
-    def __init__(self, site: Site, command: list[str], env: dict[str, str], cwd: Path) -> None:
+    def __init__(self, site: Site, prefix: list[str], command: list[str], env: dict[str, str], cwd: Path) -> None:
         self.log = site.folder / f"play-{time.monotonic_ns()}.log"
+        if not prefix:
+            self.process = warm(site.ansible / "python").start(command, cwd, env, self.log)
+            return
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, cwd=cwd, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                [*prefix, *command], cwd=cwd, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
 
     def end(self, ok: bool | None = None, timeout: float = 280) -> Run:
@@ -90,28 +94,11 @@ class Play:
         return Run.of(code, output)
 
     def kill(self) -> None:
-        """SIGKILL to it and to all that it started, workers included, which have sessions of their own."""
-        for pid in [self.process.pid, *descendants(self.process.pid)]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        """SIGKILL to it and to all that it started."""
+        kill_tree(self.process)
 
     def signal(self, number: int) -> None:
         os.killpg(self.process.pid, number)
-
-
-def descendants(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                children.setdefault(parent, []).append(int(entry.name))
-    found, pending = [], [pid]
-    while pending:
-        pending += children.get(pending.pop(0), [])
-        found += pending[len(found) :]
-    return sorted(set(found))
 
 
 class Breakable(Site):
@@ -135,7 +122,8 @@ class Breakable(Site):
             plan = self.folder / f"sabotage-{self.sabotages}.json"
             plan.write_text(json.dumps(list(acts)))
             env["SLIPWAY_SABOTAGE"] = str(plan)
-        return Play(self, [*prefix, *command], {**env, "HOME": str(cwd or self.folder)}, cwd or self.folder)
+        env["HOME"] = str(cwd or self.folder)
+        return Play(self, list(prefix), command, env, cwd or self.folder)
 
     def reached(self, name: str) -> tuple[dict, Path]:
         """An act that stops a play until it is killed or the file is removed, and the file that says it is there."""

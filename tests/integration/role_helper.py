@@ -14,6 +14,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from warm_playbook import warm
+
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".work" / "collections"
 _RECAP = re.compile(r"^(?:localhost|machine)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=0\s+failed=(\d+)", re.MULTILINE)
 
@@ -60,27 +62,19 @@ def play_role(
     (folder / "inventory.json").write_text(json.dumps(inventory))
     (folder / "role.yml").write_text(json.dumps(book))
     (folder / "vars.json").write_text(json.dumps(variables))
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", f"{folder}/inventory.json"]
-    done = subprocess.run(
-        [*command, "-e", f"@{folder}/vars.json", *arguments, str(folder / "role.yml")],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_PIPELINING": "1",
-        },
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    recap = _RECAP.search(done.stdout)
-    assert recap, done.stdout
-    assert (done.returncode == 0) is ok, done.stdout
-    return Played(done.stdout, int(recap.group(1)), int(recap.group(2)))
+    python = Path(sys.executable)
+    command = [str(python.parent / "ansible-playbook"), "-i", f"{folder}/inventory.json", "-e", f"@{folder}/vars.json"]
+    env = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "1",
+    }
+    code, output = warm(python).run([*command, *arguments, str(folder / "role.yml")], folder, env, 180)
+    recap = _RECAP.search(output)
+    assert recap, output
+    assert (code == 0) is ok, output
+    return Played(output, int(recap.group(1)), int(recap.group(2)))
 
 
 def authority(folder: Path) -> None:

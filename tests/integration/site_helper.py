@@ -10,7 +10,6 @@ import os
 import re
 import secrets
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ import redis
 import requests
 import yaml
 from lab_command import NETWORK, layout
+from warm_playbook import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".work" / "collections"
@@ -184,13 +184,10 @@ class Site:
     def play(self, playbook: str, *arguments: str, ok: bool | None = True, **variables: object) -> Run:
         """Run `slipway.delivery.<playbook>`. `ok` is what the exit code must say; None for either."""
         command, env = self.command(playbook, *arguments, **variables)
-        done = subprocess.run(
-            command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=300, check=False
-        )
-        output = done.stdout + done.stderr
+        code, output = warm(self.ansible / "python").run(command, self.folder, env, 300)
         if ok is not None:
-            assert (done.returncode == 0) == ok, f"{' '.join(command)} ended with {done.returncode}\n{output[-8000:]}"
-        return Run.of(done.returncode, output)
+            assert (code == 0) == ok, f"{' '.join(command)} ended with {code}\n{output[-8000:]}"
+        return Run.of(code, output)
 
     def command(self, playbook: str, *arguments: str, **variables: object) -> tuple[list[str], dict[str, str]]:
         """The command line of a play and its environment; it has to be started in the site's folder."""

@@ -20,11 +20,11 @@ from ansible_collections.slipway.delivery.plugins.module_utils.engine.prune impo
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.access import Access
 from ansible_collections.slipway.delivery.plugins.module_utils.registry.client import RegistryClient
 from engine_helper import App, call
-from fault_site import descendants
 from faults_helper import Prober, eventually, image_of
 from image_helper import Place
 from ledger_operation import ledger_task
 from site_helper import HOSTS, REGISTRY
+from warm_playbook import descendants
 
 pytestmark = [pytest.mark.lab, pytest.mark.confd]
 
