@@ -11,6 +11,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.engine import steps
 from engine_helper import GATE, App, killed_at
+from faults_helper import eventually
 
 pytestmark = pytest.mark.lab
 
@@ -40,7 +41,8 @@ class Line:
         return self.version
 
     def serves(self, version):
-        return self.app.answer() == f"v{version}."
+        """Whether that version answers; a container that was taken back is started, and answers a moment later."""
+        return eventually(self.app.answer, 5) == f"v{version}."
 
 
 @pytest.fixture(scope="module")
