@@ -108,6 +108,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(site):
     try:
         run = site.play("configure", env="test", app=site.name, ok=False)
         assert f"{keys}: Could not find or access" in run.flat
+        assert "Unknown error" not in run.flat, "one error, and that one clear"
         path.write_text(good + "broken: [\n")
         run = site.play("configure", env="test", app=site.name, ok=False)
         assert f"{path}: not YAML, line " in run.flat
