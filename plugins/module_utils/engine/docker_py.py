@@ -18,9 +18,11 @@ import typing as t
 
 
 class _WhenUsed(types.ModuleType):
-    """Stands for a module until something of it is asked for; loads it then."""
+    """Stands for a module until something of it is asked for; loads it then, and gives it its place if it still has that."""
 
     def __getattr__(self, name: str) -> t.Any:  # called for what is not in here yet
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
         module = importlib.import_module(self.__name__)
         self.__dict__.update(module.__dict__)
         return getattr(module, name)
@@ -35,11 +37,12 @@ def loaded_when_used(name: str) -> t.Iterator[None]:
     if name in sys.modules or importlib.util.find_spec(name) is None:
         yield
         return
-    sys.modules[name] = _WhenUsed(name)
+    waiting = sys.modules[name] = _WhenUsed(name)
     try:
         yield
     finally:
-        del sys.modules[name]
+        if sys.modules.get(name) is waiting:
+            del sys.modules[name]
 
 
 try:

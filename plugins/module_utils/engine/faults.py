@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import sys
 import typing as t
 
-from ..common.errors import ConflictError, DeniedError, ParameterError, SlipwayError, UnreachableError
+from ..common.errors import (
+    ConflictError,
+    DeniedError,
+    MissingLibraryError,
+    ParameterError,
+    SlipwayError,
+    UnreachableError,
+)
 
 try:
     import requests
@@ -67,6 +75,10 @@ def fault(error: Exception, host: str, what: str) -> t.Optional[SlipwayError]:
         return api_fault(error, prefix)
     if isinstance(error, (TLSParameterError, InvalidVersion)):
         return ParameterError(prefix + str(error))
+    if isinstance(error, ImportError):  # docker_py has paramiko loaded when it is used
+        return MissingLibraryError(
+            f"{prefix}{error}. An ssh:// address needs a paramiko that {sys.executable} can load."
+        )
     if isinstance(error, requests.exceptions.Timeout):
         return UnreachableError(prefix + _timeout_text(error))
     if isinstance(error, (requests.exceptions.RequestException, DockerException, OSError)) or _is_ssh(error):

@@ -212,6 +212,15 @@ def test_an_engine_that_is_not_there(error, said):
     assert said in found.msg
 
 
+def test_a_paramiko_that_cannot_be_loaded():
+    found = faults.fault(ImportError("no module named 'nacl'"), "ssh://h1", "connect")
+    assert isinstance(found, errors.MissingLibraryError)
+    assert (
+        found.msg
+        == f"ssh://h1: connect: no module named 'nacl'. An ssh:// address needs a paramiko that {sys.executable} can load."
+    )
+
+
 def test_plain_http_to_a_tls_port():
     found = faults.fault(api_error(400, "Client sent an HTTP request to an HTTPS server."), "tcp://h1:2376", "list")
     assert isinstance(found, errors.UnreachableError)

@@ -52,6 +52,16 @@ def test_a_module_is_loaded_once_when_something_of_it_is_used(library):
         operator.attrgetter("NOTHING")(module)
 
 
+def test_a_module_that_is_used_at_once_is_loaded_at_once(library):
+    """As by `from some_library import VALUE`, or by whoever looks through all modules."""
+    with docker_py.loaded_when_used("some_library"):
+        module = importlib.import_module("some_library")
+        assert module.VALUE == 7
+        assert module.__file__
+    assert sys.modules["some_library"].VALUE == 7
+    assert library.read_text() == "once"
+
+
 def test_a_module_that_is_loaded_already_is_taken_as_it_is(library):
     before = importlib.import_module("some_library")
     with docker_py.loaded_when_used("some_library"):
