@@ -4,7 +4,9 @@
 #
 # `make demo` and `make test` do all of their own set-up. `make help` lists the rest.
 
-PYTHON ?= python3
+# The distribution's Python is built with profile-guided optimization. With one that pyenv compiled as it does by default
+# a deploy takes an eighth more processor time, and pylint, pytest and mypy up to 40 % more.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 4)))
 VENV := .venv/bin
 PYTEST := $(VENV)/python -m pytest

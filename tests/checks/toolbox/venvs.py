@@ -99,10 +99,11 @@ def _digest(core: Core, requirements: t.Sequence[str]) -> str:
 
 
 def _runs(venv: Venv, core: Core) -> bool:
-    """Whether the environment is there, whole, and of the wanted Python."""
-    check = f"import sys, pip; sys.exit(sys.version_info[:2] != {core.python_version!r})"
+    """Whether the environment is there, whole, and of the wanted Python: a version may be on a machine more than once."""
+    if venv.python.resolve() != core.python.resolve():
+        return False
     try:
-        run([venv.python, "-c", check], timeout=60)
+        run([venv.python, "-c", "import pip"], timeout=60)
     except ToolFailed:
         return False
     return True
