@@ -81,7 +81,9 @@ def tables() -> t.Dict[str, Table]:
 
 
 def table(path: Path) -> Table:
-    content = yaml.safe_load(path.read_text())
+    content = yaml.load(
+        path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )  # every worker reads all of them
     cases = [Case(**case) for case in content["cases"]]
     return Table(path.stem, cases + list(argument_errors(path.stem, content["valid"])), content.get("differs", []))
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 from pathlib import Path
@@ -48,6 +49,7 @@ def scalars(value: t.Any, key: str = "") -> t.Iterator[t.Tuple[str, str]]:
             yield from scalars(item, key)
 
 
+@functools.cache
 def names_read(path: Path) -> t.Set[str]:
     """The variables that the expressions of a YAML file read."""
     parser = jinja2.Environment()
@@ -85,12 +87,10 @@ def options_of_roles(files: t.Iterable[Path]) -> t.Set[str]:
     return found
 
 
+@functools.cache
 def known(playbook: str) -> t.Set[str]:
     files = files_of(PLAYBOOKS[playbook])
     return ANSIBLE_VARIABLES.union(options_of_roles(files), *(names_read(path) for path in files))
-
-
-KNOWN = {name: known(name) for name in PLAYBOOKS}
 
 
 def commands(path: Path) -> t.Iterator[t.Tuple[str, str]]:
@@ -106,7 +106,7 @@ def commands(path: Path) -> t.Iterator[t.Tuple[str, str]]:
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_name_variables_that_their_playbooks_know(path):
-    assert [f"{name}: {variable}" for name, variable in commands(path) if variable not in KNOWN[name]] == []
+    assert [f"{name}: {variable}" for name, variable in commands(path) if variable not in known(name)] == []
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -130,10 +130,10 @@ def test_variables_are_found_where_guides_have_them():
 
 
 def test_a_variable_that_nobody_knows_is_found():
-    assert "version" in KNOWN["deploy"]
-    assert "lock_wait" in KNOWN["rollback"]
-    assert not {"verison", "wait_for_lock"} & KNOWN["deploy"]
-    assert "board" not in KNOWN["deploy"]
+    assert "version" in known("deploy")
+    assert "lock_wait" in known("rollback")
+    assert not {"verison", "wait_for_lock"} & known("deploy")
+    assert "board" not in known("deploy")
 
 
 @pytest.mark.parametrize("name", [*MODULES, *(f"{name}.yml" for name in PLAYBOOKS), *ROLES, *FILTERS])
