@@ -81,9 +81,8 @@ def tables() -> t.Dict[str, Table]:
 
 
 def table(path: Path) -> Table:
-    content = yaml.load(
-        path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    )  # every worker reads all of them
+    # Every worker reads all of them.
+    content = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     cases = [Case(**case) for case in content["cases"]]
     return Table(path.stem, cases + list(argument_errors(path.stem, content["valid"])), content.get("differs", []))
 
