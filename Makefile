@@ -5,7 +5,7 @@
 # `make demo` and `make test` do all of their own set-up. `make help` lists the rest.
 
 # The distribution's Python is built with profile-guided optimization. With one that pyenv compiled as it does by default
-# a deploy takes an eighth more processor time.
+# a deploy takes a tenth more processor time (docs/speed.md).
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 2 ? 2 : 4)))
 VENV := .venv/bin
