@@ -28,7 +28,8 @@ help: ## this list
 demo: setup lab ## the main job, start to end, on real engines, step by step
 	$(VENV)/python examples/demo.py
 
-# Each worker has a lab of its own (tests/conftest.py). Tests also wait: two workers for a processor keep it busy.
+# Each worker has a lab of its own (tests/conftest.py). Tests also wait: two workers for a
+# processor keep it busy. Four at most, as each has its own engines.
 test: matrix lab ## every test: unit, checks, integration; pytest's summary comes last
 	$(PYTEST) -n $(WORKERS) --dist loadscope --no-loadscope-reorder --durations=30 tests/integration tests/lab/test_life_cycle.py tests/unit tests/checks
 
