@@ -29,6 +29,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import typing as t
 from pathlib import Path
 
@@ -49,6 +50,7 @@ LIBRARIES = (
     "importlib.metadata",
     "multiprocessing.queues",
 )
+SELDOM = (100_000, 20, 100)  # a play is short: it takes 3 MB more this way, and a twentieth less processor time
 LONGEST = 200_000  # bytes of a request
 
 
@@ -59,6 +61,7 @@ def load() -> None:
             importlib.import_module(name)
     gc.collect()
     gc.freeze()  # no play has to look through all this again
+    gc.set_threshold(*SELDOM)
 
 
 def next_play(requests: socket.socket) -> dict[str, t.Any] | None:
@@ -138,15 +141,18 @@ class Started:
 class WarmPlaybook:
     """Starts plays with one interpreter. Its server begins with the first one, and ends with this process."""
 
-    def __init__(self, python: Path) -> None:
+    def __init__(self, python: Path, hash_seed: str = "random") -> None:
         self.python = python
+        self.hash_seed = hash_seed  # of all its plays: it is chosen when an interpreter starts
         self.server: subprocess.Popen[bytes] | None = None
         self._owner = 0
+        self._serving = threading.Lock()
 
     def start(self, argv: list[str], cwd: Path, env: dict[str, str], log: Path) -> Started:
         """Run the Python script argv[0]; all its output goes to `log`."""
-        if not self.server:
-            self._serve()
+        with self._serving:
+            if not self.server:
+                self._serve()
         request = json.dumps({"argv": argv, "cwd": str(cwd), "env": env, "log": str(log)}).encode()
         assert len(request) <= LONGEST, f"a request of {len(request)} bytes"
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -169,7 +175,11 @@ class WarmPlaybook:
         self._owner = os.getpid()
         with theirs:
             self.server = subprocess.Popen(  # in a session of its own: Ctrl-C is for pytest, which ends plays itself
-                [str(self.python), __file__], stdin=theirs, stdout=subprocess.DEVNULL, start_new_session=True
+                [str(self.python), __file__],
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONHASHSEED": self.hash_seed},
+                start_new_session=True,
             )
         atexit.register(self.close)
 
@@ -182,7 +192,7 @@ class WarmPlaybook:
             self.server = None
 
 
-warm = functools.cache(WarmPlaybook)  # one per interpreter
+warm = functools.cache(WarmPlaybook)  # one per interpreter and seed
 
 
 # -- both kinds of processes -------------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ import importlib
 import json
 import re
 import shutil
-import subprocess
 import sys
 import typing as t
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.slipway.delivery.plugins.module_utils.common.spec import Options
+from warm_playbook import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = Path(__file__).parent / "both_ways"
@@ -38,6 +38,9 @@ TIME = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 CONTAINER = re.compile(r"\bcontainer [0-9a-f]{12}\b")
 MISSING = "<not there>"
 APART = re.compile(r"^(_ansible_.*|exception|ansible_facts)$")
+PYTHON = Path(sys.executable)
+HASH_SEED = "0"  # Ansible prints sets in its argument errors
+PLAYBOOK = warm(PYTHON, HASH_SEED)  # an ordinary module has a process of its own, which has to load what it imports
 # A value that no option of that type takes.
 UNFIT = {"int": "many", "float": "much", "bool": "perhaps", "dict": "neither JSON nor pairs", "list": {"a": "b"}}
 
@@ -77,17 +80,24 @@ class Record:
 
 
 def tables() -> t.Dict[str, Table]:
-    return {path.stem: table(path) for path in sorted(TABLES.glob("*.yml"))}
+    kinds = dict(UNFIT)
+    return {path.stem: table(path, kinds) for path in sorted(TABLES.glob("*.yml"))}
 
 
-def table(path: Path) -> Table:
+def table(path: Path, kinds: t.Dict[str, t.Any]) -> Table:
+    """The module of that file; the kinds of options that it tries are taken out of `kinds`."""
     content = yaml.safe_load(path.read_text())
     cases = [Case(**case) for case in content["cases"]]
-    return Table(path.stem, cases + list(argument_errors(path.stem, content["valid"])), content.get("differs", []))
+    cases += argument_errors(path.stem, content["valid"], kinds)
+    return Table(path.stem, cases, content.get("differs", []))
 
 
-def argument_errors(module: str, valid: t.Dict[str, t.Any]) -> t.Iterator[Case]:
-    """Cases with arguments that are wrong in one way each; nothing is contacted."""
+def argument_errors(module: str, valid: t.Dict[str, t.Any], kinds: t.Dict[str, t.Any]) -> t.Iterator[Case]:
+    """Cases with arguments that are wrong in one way each; nothing is contacted.
+
+    What is no integer is so in every module, so a kind is tried in the first module that has one. Names, choices and
+    suboptions are each module's own.
+    """
     options = spec(module)
     refused = {"run": {"failed": True}}
 
@@ -99,10 +109,9 @@ def argument_errors(module: str, valid: t.Dict[str, t.Any]) -> t.Iterator[Case]:
     for name, option in options.items():
         if option.get("required"):
             yield case(f"{name} is missing", {}, without=name)
-    for kind, name in {
-        option.get("type"): name for name, option in options.items() if option.get("type") in UNFIT
-    }.items():
-        yield case(f"{name} is no {kind}", {name: UNFIT[kind]})
+    for kind, name in {option.get("type"): name for name, option in options.items()}.items():
+        if kind in kinds:
+            yield case(f"{name} is no {kind}", {name: kinds.pop(kind)})
     for name, option in options.items():
         if option.get("choices"):
             yield case(f"{name} is none of the choices", {name: "no-such-choice"})
@@ -126,25 +135,15 @@ def run(module: str, cases: t.Sequence[Case], way: str, folder: Path, facts: t.M
     record.touch()
     facts_file = folder / f"{way}-facts.json"  # passwords are among them: nothing for a command line
     facts_file.write_text(json.dumps({**facts, "way": way, "scratch": str(scratch)}))
-    playbook_tool = Path(sys.executable).parent / "ansible-playbook"
-    done = subprocess.run(
-        [playbook_tool, "-vvvv", "-i", "localhost,", "-e", f"@{facts_file}", book],
-        cwd=folder,
-        env=environment(folder, record),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
+    command = [str(PYTHON.parent / "ansible-playbook"), "-vvvv", "-i", "localhost,", "-e", f"@{facts_file}", str(book)]
+    _code, output = PLAYBOOK.run(command, folder, environment(folder, record), 1200)
     results = {}
     for line in record.read_text().splitlines():
         entry = json.loads(line)
         case, _bar, step = entry["task"].partition(" | ")
         if step:
             results[case, step] = entry["result"]
-    return Record(results, done.stdout)
+    return Record(results, output)
 
 
 def environment(folder: Path, record: Path) -> t.Dict[str, str]:
@@ -157,7 +156,7 @@ def environment(folder: Path, record: Path) -> t.Dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".work" / "collections"),
         "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback_plugins"),
         "ANSIBLE_CALLBACKS_ENABLED": "record",
-        "PYTHONHASHSEED": "0",  # Ansible prints sets in its argument errors
+        "PYTHONHASHSEED": HASH_SEED,
         "SLIPWAY_RECORD": str(record),
     }
 
