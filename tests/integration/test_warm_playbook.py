@@ -9,9 +9,11 @@ import contextlib
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,33 @@ def test_nothing_of_ansible_is_loaded_before(folder, tmp_path):
     assert len(found["open"]) == 4, "and the list itself"
 
 
+def test_compiled_templates_are_kept(warmed, folder):
+    """Not what they come to, and none that has another syntax than Ansible's own."""
+
+    def kept():
+        return {path.name: path.stat().st_mtime_ns for path in templates_of(warmed.server.pid).glob("*")}
+
+    def told(word):
+        task = {"ansible.builtin.debug": {"msg": "{{ word ~ '-' ~ (2 ** 62) | random ~ '.' }}"}, "vars": {"word": word}}
+        square = {"ansible.builtin.template": {"src": "square.j2", "dest": "square", "variable_start_string": "[["}}
+        (folder.path / "square.j2").write_text("[[ word }} is {{ word }}\n")
+        assert folder.start(task, {**square, "vars": {"word": word}}).wait(60) == 0
+        return re.search(rf"{word}-\d+\.", folder.log.read_text()).group(), (folder.path / "square").read_text()
+
+    folder.path.mkdir(exist_ok=True)
+    first = told("pear")
+    files = kept()
+    assert files
+    second, third = told("pear"), told("apple")
+    assert kept() == files, "nothing was compiled anew"
+    assert first[0] != second[0]
+    assert (second[1], third[1]) == ("pear is {{ word }}\n", "apple is {{ word }}\n")
+
+
+def templates_of(server):
+    return next(Path(tempfile.gettempdir()).glob(f"slipway-templates-{server}-*"))
+
+
 def test_a_kill_is_told_and_the_server_goes_on(folder):
     started = folder.stops()
     kill_tree(started)
@@ -164,3 +193,5 @@ def test_the_server_ends_with_its_owner(tmp_path):
         assert (done.returncode, done.stderr) == (code, "")
         with contextlib.suppress(OSError):  # gone, or about to be collected
             assert (Path("/proc") / done.stdout.strip() / "cmdline").read_bytes() == b""
+        with pytest.raises(StopIteration):
+            templates_of(done.stdout.strip())

@@ -24,6 +24,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -62,6 +63,30 @@ def load() -> None:
     gc.collect()
     gc.freeze()  # no play has to look through all this again
     gc.set_threshold(*SELDOM)
+
+
+def keep_compiled(folder: str) -> None:
+    """Keep the templates that plays compile, as Jinja does by itself for those that it reads from files.
+
+    Ansible's come from strings, and each of its forks compiles what it needs anew: a third of what a fork costs.
+    """
+    import jinja2
+
+    cache = jinja2.FileSystemBytecodeCache(folder)
+    compiled = jinja2.Environment.compile
+
+    def kept(self: t.Any, source: t.Any, name: t.Any = None, filename: t.Any = None, **options: t.Any) -> t.Any:
+        # An overlay has a syntax of its own. With the optimizer on, what a filter answers to a constant would be kept too,
+        # a random number for one.
+        if not isinstance(source, str) or self.overlayed or self.optimized or options:
+            return compiled(self, source, name, filename, **options)
+        bucket = cache.get_bucket(self, f"{type(self)} {name} {source}", filename, source)
+        if bucket.code is None:
+            bucket.code = compiled(self, source, name, filename)
+            cache.set_bucket(bucket)
+        return bucket.code
+
+    jinja2.Environment.compile = kept  # type: ignore[method-assign]
 
 
 def next_play(requests: socket.socket) -> dict[str, t.Any] | None:
@@ -218,8 +243,16 @@ def descendants(pid: int) -> list[int]:
     return sorted(set(found))
 
 
-if __name__ == "__main__":
+def serve() -> None:
     load()
+    folder = tempfile.mkdtemp(prefix=f"slipway-templates-{os.getpid()}-")
+    keep_compiled(folder)
     play = next_play(socket.socket(fileno=0))
     if play:
         become(play)
+    else:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    serve()
