@@ -23,7 +23,7 @@ def command_scope(
     apps_dir: str,
     looked_in: Names,
 ) -> t.Dict[str, t.Any]:
-    """`{env, apps, places, findings}`, to be used when there are no `findings` (sentences for the user).
+    """`{env, apps, apps_dir, places, findings}`, to be used when there are no `findings` (sentences for the user).
 
     `files` are the texts of the app files by app name, read as they were written: before an environment is chosen nothing in
     them can be templated. `said` has what of env, from, to and app was given, `needs` which of them the command needs. An app
@@ -34,23 +34,23 @@ def command_scope(
     if not apps_dir:
         where = ", ".join(looked_in)
         text = f"There is no apps folder: looked for {where}. Start the command where apps/ lies, or say -e apps_dir=<folder>."
-        return _scope("", [], {}, [*findings, text])
+        return _scope("", [], apps_dir, {}, [*findings, text])
     app = str(said.get("app") or "")
     if app not in files if said.get("app") is not None else "app" in needs:
         known = " | ".join(sorted(files)) or "none - the folder has no .yml file"
         who = f"There is no app '{app}'" if app else "No app was named"
-        return _scope("", [], {}, [*findings, f"{who} in {apps_dir}: say -e app=<{known}>."])
+        return _scope("", [], apps_dir, {}, [*findings, f"{who} in {apps_dir}: say -e app=<{known}>."])
     places, unread = _places({name: files[name] for name in ([app] if app else files)}, apps_dir)
     findings += unread
     if findings:
-        return _scope("", [], places, findings)
+        return _scope("", [], apps_dir, places, findings)
     env = str(said["to"] if "to" in needs else said.get("env") or (places[app][0] if app else ""))
     apps = sorted(name for name, where in places.items() if env in where)
-    return _scope(env, apps, places, _place_findings(app, env, apps, places, environments, apps_dir))
+    return _scope(env, apps, apps_dir, places, _place_findings(app, env, apps, places, environments, apps_dir))
 
 
-def _scope(env: str, apps: Names, places: t.Mapping[str, Names], findings: Names) -> t.Dict[str, t.Any]:
-    return {"env": env, "apps": list(apps), "places": dict(places), "findings": list(findings)}
+def _scope(env: str, apps: Names, apps_dir: str, places: t.Mapping[str, Names], findings: Names) -> t.Dict[str, t.Any]:
+    return {"env": env, "apps": list(apps), "apps_dir": apps_dir, "places": dict(places), "findings": list(findings)}
 
 
 def _environment_findings(said: t.Mapping[str, t.Any], needs: Names, environments: Names) -> t.List[str]:

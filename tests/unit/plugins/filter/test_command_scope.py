@@ -33,7 +33,7 @@ def scope(needs, files=None, environments=("prod", "test"), apps_dir="/apps", **
 )
 def test_what_was_asked_for(needs, said, env, apps):
     found = scope(needs, **said)
-    assert (found["env"], found["apps"], found["findings"]) == (env, apps, [])
+    assert (found["env"], found["apps"], found["apps_dir"], found["findings"]) == (env, apps, "/apps", [])
 
 
 def test_places_are_in_the_order_of_promotion():
