@@ -109,7 +109,12 @@ def merged(
     """
     stays = [] if hosts is None else [entry for entry in before if entry.host not in hosts]
     kept = [entry for entry in stays if all_hosts is None or entry.host in all_hosts]
-    return tuple(sorted({*kept, *given}, key=lambda entry: (entry.host, entry.address, entry.port)))
+    return tuple(sorted({*kept, *given}, key=_order))
+
+
+def _order(entry: Server) -> t.Tuple[t.Any, ...]:
+    """By all that an entry says: two that are alike but for the release, as hands may leave them, keep their order."""
+    return entry.host, entry.address, entry.port, entry.release is not None, entry.release or 0, entry.container
 
 
 def render(site: Site, servers: t.Sequence[Server]) -> str:

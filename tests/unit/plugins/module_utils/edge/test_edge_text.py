@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from ansible_collections.slipway.delivery.plugins.module_utils.common.errors import ConflictError, ParameterError
 from ansible_collections.slipway.delivery.plugins.module_utils.edge import upstream
@@ -51,6 +53,12 @@ def test_one_host_is_changed_and_no_other(before, new):
     assert [entry for entry in after if entry.host == new.host] == [new]
     assert {entry for entry in after if entry.host != new.host} == {entry for entry in before if entry.host != new.host}
     assert upstream.merged(after, [], [new.host], None) == tuple(entry for entry in after if entry.host != new.host)
+
+
+def test_servers_that_differ_in_the_release_alone_keep_their_order():
+    """Nothing of ours writes such ones, but hands do."""
+    alike = [Server("prod-1", "10.0.0.11", 8080, release) for release in (None, 0, 1, 2)]
+    assert {upstream.merged(order, [], [], None) for order in itertools.permutations(alike)} == {tuple(alike)}
 
 
 def test_without_hosts_the_servers_are_all_there_is():
