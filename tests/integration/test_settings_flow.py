@@ -10,21 +10,21 @@ import typing as t
 import pytest
 import redis
 from confd_helper import CONFD_CONFIG, CONFD_CONFIG_INFO, execute
+from fault_site import Breakable
 from lab_command import NETWORK
-from site_helper import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.confd]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, lab, lab_confd):
-    found = Site(tmp_path_factory.mktemp("settings"), "settle", 18093, {"test": ["h2"], "prod": ["h5"]}, lab_confd)
+    found = Breakable(tmp_path_factory.mktemp("settings"), "settle", 18093, {"test": ["h2"], "prod": ["h5"]}, lab_confd)
     found.write_app(config=config(found))
     yield found
     found.clean()
 
 
-def config(site: Site, **more: t.Any) -> dict[str, t.Any]:
+def config(site: Breakable, **more: t.Any) -> dict[str, t.Any]:
     return {**site.app()["config"], "schema": {"/greeting": "non-empty"}, "start": "../source/start.sh", **more}
 
 
@@ -32,7 +32,7 @@ def center(env: str) -> redis.Redis:
     return redis.Redis(host=NETWORK + {"test": ".21", "prod": ".22"}[env])
 
 
-def stored(site: Site, env: str) -> dict[str, str]:
+def stored(site: Breakable, env: str) -> dict[str, str]:
     """Keys, history and all, as they stand in the centre."""
     client = center(env)
     names = sorted([*client.scan_iter(f"/{site.name}/*"), *client.scan_iter(f"slipway!/{site.name}!*")])
@@ -43,11 +43,11 @@ def info_options(env: str) -> dict[str, t.Any]:
     return {"backend": "redis", "nodes": [f"{center(env).connection_pool.connection_kwargs['host']}:6379"]}
 
 
-def info(site: Site, env: str) -> dict[str, t.Any]:
+def info(site: Breakable, env: str) -> dict[str, t.Any]:
     return execute(CONFD_CONFIG_INFO, {**info_options(env), "prefix": f"/{site.name}"})
 
 
-def apply(site: Site, env: str, keys: dict[str, t.Any], **args: t.Any) -> None:
+def apply(site: Breakable, env: str, keys: dict[str, t.Any], **args: t.Any) -> None:
     nodes = info_options(env)
     done = execute(
         CONFD_CONFIG, {**nodes, "prefix": f"/{site.name}", "keys": keys, "secret_keys": ["/password"], **args}
@@ -104,8 +104,11 @@ def test_deploy_refuses_when_a_key_is_missing_or_should_differ(site):
 
 def test_status_shows_what_hands_changed_and_the_history_keeps_what_the_ledger_names(site):
     site.write_keys("test", {"greeting": "good morning"})
-    site.play("deploy", env="test", app=site.name)
-    assert site.settings("test") == {"good morning/14"}
+    keys = site.folder / "apps" / "config" / "test.yml"
+    meddling = {"task": "Pull and verify", "run": f"echo 'greeting: too late' >{keys}"}
+    site.begin("deploy", acts=[meddling], env="test", app=site.name).end(ok=True)
+    assert keys.read_text() == "greeting: too late\n"
+    assert site.settings("test") == {"good morning/14"}, "what was planned"
     released = info(site, "test")
     assert [entry["release"] for entry in released["history"]] == [1]
     center("test").set(f"/{site.name}/greeting", "by hand")
