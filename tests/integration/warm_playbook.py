@@ -68,7 +68,7 @@ def load() -> None:
 def keep_compiled(folder: str) -> None:
     """Keep the templates that plays compile, as Jinja does by itself for those that it reads from files.
 
-    Ansible's come from strings, and each of its forks compiles what it needs anew: a third of what a fork costs.
+    Ansible's come from strings, and each of its forks compiles what it needs anew: nearly a third of what a fork costs.
     """
     import jinja2
 
