@@ -134,8 +134,9 @@ def test_a_failed_migration_stops_the_deploy_before_any_switch(site):
 
 
 def test_a_hook_that_is_not_there_is_found_before_anything_is_done(site):
-    site.write_app(hooks={"before_deploy": "no-such.yml", "after_deploy": {"command": "x"}})
+    site.write_app(name="polices", hooks={"before_deploy": "no-such.yml", "after_deploy": {"command": "x"}})
     run = site.deploy(ok=False)
+    assert "app.name is 'polices', but the file is called policy.yml" in run.flat
     assert "app.hooks.before_deploy: there is no task file" in run.flat
     assert "app.hooks.after_deploy: 'command' is unknown" in run.flat
 
