@@ -9,8 +9,8 @@ Its standard input is a socket; each message there is a request with the other e
 `{"pid": ...}` when the play begins and `{"code": ...}` when it has ended. The client's end closes when pytest dies, however that
 happens, and so the server ends too.
 
-A library that a module of ours forgot to import would be there all the same in such a play; tests of commands, of roles and of
-samples start theirs as users do.
+A library that a module of ours forgot to import would be there all the same in such a play; an ordinary module has a process
+of its own, which has nothing of it, and tests of the package, of samples and of the ledger start their plays as users do.
 """
 
 from __future__ import annotations
@@ -138,6 +138,17 @@ def become(request: dict[str, t.Any]) -> None:
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
+def serve() -> None:
+    load()
+    folder = tempfile.mkdtemp(prefix=f"slipway-templates-{os.getpid()}-")
+    keep_compiled(folder)
+    play = next_play(socket.socket(fileno=0))
+    if play:
+        become(play)
+    else:
+        shutil.rmtree(folder)
+
+
 # -- the client --------------------------------------------------------------------------------------------------------
 class Started:
     """A play that was started; `pid` and `wait` are as a Popen has them."""
@@ -166,12 +177,12 @@ class Started:
 class WarmPlaybook:
     """Starts plays with one interpreter. Its server begins with the first one, and ends with this process."""
 
-    def __init__(self, python: Path, hash_seed: str = "random") -> None:
+    def __init__(self, python: Path, hash_seed: str = os.environ.get("PYTHONHASHSEED", "random")) -> None:
         self.python = python
         self.hash_seed = hash_seed  # of all its plays: it is chosen when an interpreter starts
         self.server: subprocess.Popen[bytes] | None = None
         self._owner = 0
-        self._serving = threading.Lock()
+        self._serving = threading.Lock()  # some tests start plays from several threads
 
     def start(self, argv: list[str], cwd: Path, env: dict[str, str], log: Path) -> Started:
         """Run the Python script argv[0]; all its output goes to `log`."""
@@ -241,17 +252,6 @@ def descendants(pid: int) -> list[int]:
         pending += children.get(pending.pop(0), [])
         found += pending[len(found) :]
     return sorted(set(found))
-
-
-def serve() -> None:
-    load()
-    folder = tempfile.mkdtemp(prefix=f"slipway-templates-{os.getpid()}-")
-    keep_compiled(folder)
-    play = next_play(socket.socket(fileno=0))
-    if play:
-        become(play)
-    else:
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
